@@ -25,7 +25,9 @@ setup(
     packages=find_packages(include=["lesson13", "lesson13.*"]),
     package_data={"lesson13": ["static/*"]},
     # The course itself travels with the package, so that `lesson13-learn` works without a checkout.
-    data_files=[("share/lesson13/nbs", sorted(str(p.relative_to(here)) for p in (here / "nbs").glob("*.ipynb")))],
+    data_files=[
+        ("share/lesson13/nbs", sorted(str(p.relative_to(here)) for p in (here / "nbs").glob("*.ipynb")))
+    ],
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},
