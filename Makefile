@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 BIN := .venv/bin
 INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: learn test train bench docs export clean-env
+.PHONY: learn test train docs export clean-env
 
 learn: .venv/.installed
 	@$(BIN)/lesson13-learn $(ARGS)
@@ -18,14 +18,12 @@ test: .venv/.installed
 train: .venv/.installed
 	@$(BIN)/lesson13-train $(ARGS)
 
-bench: .venv/.installed
-	@$(BIN)/python -m lesson13.benchmarks $(ARGS)
-
 docs: .venv/.installed
-	@$(BIN)/python tests/docs.py $(ARGS)
+	@command -v quarto >/dev/null || { echo "The site is built with Quarto, which is not installed here."; echo "Get version 1.6 or newer from https://quarto.org/docs/get-started/ and run make docs again."; exit 2; }
+	@$(BIN)/nbdev_docs $(ARGS)
 
 export: .venv/.installed
-	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean
+	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tests/readme.py
 
 # The environment, made once and again only when what it is made from has changed.
 .venv/.installed: settings.ini setup.py constraints.txt

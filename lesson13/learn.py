@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MARKER', 'fresh_copy', 'fingerprint', 'handed_out', 'update_folder', 'course_notebooks', 'main', 'open_lab']
 
-# %% ../nbs/93_learn.ipynb #bb3410fa
+# %% ../nbs/93_learn.ipynb #a411cd1f
 import json
+import os
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -117,13 +118,17 @@ def main(
         print(note)
     return 0 if args.no_lab else open_lab(args.dir, args.no_browser)
 
-# %% ../nbs/93_learn.ipynb #10921995
+# %% ../nbs/93_learn.ipynb #6b4230f7
 def open_lab(
     folder: Path,  # folder that JupyterLab shows
     no_browser: bool = False,  # leave the opening of a browser to the user
 ) -> int:  # JupyterLab's exit code
     "Run JupyterLab on `folder` until it is stopped."
-    command = [sys.executable, "-m", "jupyterlab", "index.ipynb", *(["--no-browser"] if no_browser else [])]
+    command = [sys.executable, "-m", "jupyterlab", "index.ipynb"]
+    if no_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container there is often nobody but root
+        command.append("--allow-root")
     try:
         return subprocess.run(command, cwd=folder).returncode
     except KeyboardInterrupt:  # Ctrl-C is how JupyterLab is left; it has heard it too

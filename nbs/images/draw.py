@@ -1,4 +1,7 @@
-"""Draw the site's favicon and social card: `python nbs/images/draw.py`. The pictures are committed; this is how to change them."""
+"""Draw the course's map and the site's favicon and social card: `python nbs/images/draw.py`.
+
+The pictures are committed; this is how to change them.
+"""
 
 from pathlib import Path
 
@@ -56,6 +59,40 @@ def card(ax):
     inset.margins(0.12)
 
 
+PARTS = {
+    "Foundations": [
+        "00 digits",
+        "01 matrix product",
+        "02 forward pass",
+        "03 curves from kinks",
+        "04 chain rule",
+    ],
+    "Backpropagation": ["05 scalar autograd", "06 backward by hand", "07 modules", "08 PyTorch's autograd"],
+    "Training": ["09 log-sum-exp", "10 training loop", "11 learner", "12 many processes"],
+    "Practice": ["13 from a blank page", "90 the checker"],
+}
+
+
+def course_map(ax):
+    "Four columns, one for each part, with the notebooks in reading order and arrows from part to part."
+    ax.set(xlim=(0, 16), ylim=(0.2, 7.4))
+    for column, (part, books) in enumerate(PARTS.items()):
+        left = 0.15 + 4 * column
+        ax.text(left + 1.75, 7.0, part, ha="center", va="center", fontsize=15, weight="bold", color=INK)
+        for row, book in enumerate(books):
+            y = 5.55 - 1.25 * row
+            box = plt.Rectangle((left, y), 3.5, 0.9, facecolor="#eef3fa", edgecolor=FORWARD, linewidth=1.5)
+            ax.add_patch(box)
+            ax.text(left + 1.75, y + 0.45, book, ha="center", va="center", fontsize=12.5, color=INK)
+            if row:
+                arrow = dict(arrowstyle="-|>", color=INK, lw=1.2)
+                ax.annotate("", (left + 1.75, y + 0.9), (left + 1.75, y + 1.25), arrowprops=arrow)
+        if column < len(PARTS) - 1:
+            arrow = dict(arrowstyle="-|>", color=BACKWARD, lw=2.5)
+            ax.annotate("", (left + 4, 6), (left + 3.5, 6), arrowprops=arrow)
+
+
 if __name__ == "__main__":
+    picture("map.png", (11, 4.95), 90, course_map, "white")
     picture("favicon.png", (1, 1), 128, favicon, "none")
     picture("card.png", (12, 6.3), 100, card, "white")

@@ -1,0 +1,79 @@
+"""The package as others get it: the wheel is whole, and importing a part costs only that part."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python(code, **env):
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "module, unwanted",
+    [
+        ("lesson13", "torch numpy matplotlib sympy sklearn pooch networkx"),
+        ("lesson13.checking", "matplotlib sympy sklearn networkx"),
+        ("lesson13.modules", "matplotlib sympy sklearn networkx"),
+        ("lesson13.losses", "matplotlib sympy sklearn networkx"),
+        ("lesson13.data", "matplotlib sympy sklearn networkx"),
+        ("lesson13.live", "torch matplotlib sympy sklearn networkx"),
+        ("lesson13.learn", "torch matplotlib sympy sklearn networkx"),
+    ],
+)
+def test_an_import_costs_only_what_it_needs(module, unwanted):
+    # PyTorch itself may load SymPy and NetworkX: what counts is what comes on top of it.
+    before = "torch" not in unwanted.split()
+    code = f"import sys; {'import torch;' if before else ''} old = set(sys.modules); import {module}; print(*(set(sys.modules) - old))"
+    assert not set(python(code).split()) & set(unwanted.split())
+
+
+def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
+    "Static files and notebooks travel; what is installed is what imports, away from the checkout."
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        ".",
+    ]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("lesson13-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for path in (ROOT / "lesson13" / "static").iterdir():
+        assert f"lesson13/static/{path.name}" in names
+    for path in (ROOT / "nbs").glob("*.ipynb"):
+        assert any(n.endswith(f"share/lesson13/nbs/{path.name}") for n in names)
+    site = tmp_path / "site"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
+    subprocess.run(install, check=True, capture_output=True)
+    where = python("import lesson13.modules as m; print(m.__file__)", PYTHONPATH=str(site))
+    assert Path(where).is_relative_to(site)

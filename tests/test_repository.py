@@ -1,0 +1,137 @@
+"""What holds for the repository as a whole: one home, no machine paths, exercises blank, saved outputs present."""
+
+import json
+import re
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import readme
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
+
+
+def settings():
+    parser = ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return parser["DEFAULT"]
+
+
+def cells(path):
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def tracked():
+    "The files that git keeps, or every file where this is no checkout."
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    names = listing.stdout.splitlines() if listing.returncode == 0 else []
+    return [p for n in names if (p := ROOT / n).is_file()] or [p for p in ROOT.rglob("*") if p.is_file()]
+
+
+def test_the_course_is_whole():
+    numbers = [p.name[:2] for p in BOOKS if p.name != "index.ipynb"]
+    expected = [f"{i:02}" for i in range(14)]
+    assert numbers[: len(expected)] == expected
+    assert (ROOT / "nbs" / "index.ipynb").exists()
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_module_has_the_notebooks_name(book):
+    names = [m[1] for c in cells(book) if (m := re.match(r"#\| *default_exp +(\S+)", "".join(c["source"])))]
+    if book.stem in ("index", "13_practice"):
+        assert names == []
+        return
+    expected = "losses" if book.stem == "09_log_sum_exp" else book.stem.split("_", 1)[1]
+    assert names == [expected]
+    assert (ROOT / "lesson13" / f"{expected}.py").exists()
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_imports_go_downward(book):
+    "A notebook uses lower-numbered notebooks and the ground floor (90, 91), which use nothing of the course."
+    number = {re.sub(r"^\d+_", "", p.stem).replace("log_sum_exp", "losses"): p.stem[:2] for p in BOOKS}
+    for cell in cells(book):
+        if cell["cell_type"] != "code" or not re.search(r"^#\| *exports?\b", "".join(cell["source"]), re.M):
+            continue
+        for name in re.findall(r"\blesson13\.(\w+) import", "".join(cell["source"])):
+            assert name in number, f"{book.name} imports lesson13.{name}, which no notebook exports"
+            assert number[name] < book.stem[:2] or number[name] in ("90", "91"), f"{book.name} imports {name}"
+            assert book.stem[:2] not in ("90", "91"), f"{book.name} is ground floor and imports {name}"
+
+
+def test_readme_is_in_step_with_the_index():
+    assert readme.stale() == [], "run `make export`"
+
+
+def test_links_have_one_home():
+    "Where the repository lives is said in settings.ini alone; README's generated links and the licence follow from it."
+    home = settings()["user"]
+    allowed = {"settings.ini", "README.md", "lesson13/_modidx.py"}
+    for path in tracked():
+        name = path.relative_to(ROOT).as_posix()
+        if name in allowed or path.suffix in {".png", ".ico"}:
+            continue
+        assert home not in path.read_text(encoding="utf-8", errors="replace"), f"{name} names {home}"
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_saved_outputs(book):
+    "Every notebook is committed executed, without errors and without a path of the machine that ran it."
+    code = [c for c in cells(book) if c["cell_type"] == "code"]
+    assert any(c["outputs"] for c in code), f"{book.name} has no saved output"
+    for cell in code:
+        text = json.dumps(cell["outputs"])
+        assert '"output_type": "error"' not in text, "".join(cell["source"])
+        for part in re.findall(r'"text(?:/\w+)?": (\[.*?\]|".*?")', text):
+            assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users|private)/", part), part
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_exercises_are_blank(book):
+    "The learner finds each exercise untouched: its stub is only `...`, and the saved answer says so."
+    for cell in cells(book):
+        if "exercise" not in cell["metadata"].get("tags", []):
+            continue
+        source = "".join(cell["source"])
+        assert "..." in source, source
+        if "check(" in source:
+            assert "not attempted" in json.dumps(cell["outputs"]), source
+
+
+@pytest.mark.parametrize("book", [p for p in BOOKS if p.stem != "index"], ids=lambda p: p.stem)
+def test_shape_of_a_notebook(book):
+    "Title, one line that says what it is for, no cell over 15 lines where the course teaches, recap and reading at the end."
+    text = "\n".join("".join(c["source"]) for c in cells(book) if c["cell_type"] == "markdown")
+    assert re.match(r"# \S.*\n\n> \S", text), "the first cell is '# Title' and '> description'"
+    assert re.search(r"^## Recap", text, re.M)
+    if book.stem[:2] < "13":
+        assert "*Predict.*" in text
+        assert re.search(r"^## Your turn", text, re.M) and re.search(r"^## Further reading", text, re.M)
+        for cell in cells(book):
+            if cell["cell_type"] == "code":
+                lines = [
+                    x for x in "".join(cell["source"]).splitlines() if x.strip() and not x.startswith("#|")
+                ]
+                assert len(lines) <= 40, "".join(cell["source"])
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_figures_have_caption_and_alternative(book):
+    for cell in cells(book):
+        if cell["cell_type"] == "markdown":
+            assert not re.search(r"!\[\s*\]\(", "".join(cell["source"]))
+        elif any(k.startswith("image/") for o in cell["outputs"] for k in o.get("data", {})):
+            source = "".join(cell["source"])
+            assert re.search(r"^#\| *fig-alt: *\S", source, re.M) and re.search(
+                r"^#\| *fig-cap: *\S", source, re.M
+            ), source
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
+def test_links_between_notebooks_resolve(book):
+    for cell in cells(book):
+        if cell["cell_type"] == "markdown":
+            for target in re.findall(r"\]\(([^)#\s]+\.ipynb)(?:#[^)]*)?\)", "".join(cell["source"])):
+                assert (ROOT / "nbs" / target).exists(), f"{book.name} links to {target}"
