@@ -116,7 +116,7 @@ def angles(self: Gears, turn: float) -> list[float]:  # degrees, one for each ge
     "Where each gear stands when the first has turned by `turn` degrees."
     return [turn * float(math.prod(self.slopes[:k])) for k in range(len(self.teeth))]
 
-# %% ../nbs/04_chain_rule.ipynb #5124e7f8
+# %% ../nbs/04_chain_rule.ipynb #1bcebfef
 def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     "Corners of a gear of diameter `teeth`; its flanks are involutes (pressure angle 25°) and mesh at steady speed."
     pressure, pitch = math.radians(25), teeth / 2
@@ -130,7 +130,7 @@ def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     radius = torch.cat([radius, radius.flip(0)]).expand_as(around)
     return torch.stack([radius * around.cos(), radius * around.sin()], dim=-1).reshape(-1, 2)
 
-# %% ../nbs/04_chain_rule.ipynb #011e7feb
+# %% ../nbs/04_chain_rule.ipynb #ab62c215
 def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: str, color: str) -> None:
     "One gear: a tooth at `tooth` (radians, 0 is right, clockwise), the hand at `angle` (degrees from the top)."
     cos, sin, reach = math.cos(tooth), math.sin(tooth), teeth / 2 - 1.6
@@ -143,7 +143,18 @@ def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: 
     ax.plot(centre, 0, "o", markersize=17, markerfacecolor="white", color=color)
     ax.text(centre, 0, name, ha="center", va="center", style="italic", fontsize=12)
 
-# %% ../nbs/04_chain_rule.ipynb #cdc96c82
+# %% ../nbs/04_chain_rule.ipynb #15a64ff5
+@patch
+def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
+    "Of each gear: its centre, where a tooth stands (radians) and how far it has turned (degrees)."
+    centre, tooth = 0.0, math.radians(turn - 90)
+    for k, (teeth, angle) in enumerate(zip(self.teeth, self.angles(turn), strict=True)):
+        if k:  # this gear holds a gap against a tooth of the one before
+            centre += (self.teeth[k - 1] + teeth) / 2
+            tooth = math.pi + math.pi / teeth - tooth * self.teeth[k - 1] / teeth
+        yield centre, tooth, angle
+
+# %% ../nbs/04_chain_rule.ipynb #930b0123
 @patch
 def draw(
     self: Gears,
@@ -152,21 +163,16 @@ def draw(
     "The gears standing still."
     from matplotlib import pyplot as plt
 
-    turn = self.turn if turn is None else turn
-    fig, ax = plt.subplots(figsize=(7, 7 * (max(self.teeth) + 9) / (sum(self.teeth) + 3)))
-    centre, tooth = 0.0, math.radians(turn - 90)
-    for k, (teeth, angle) in enumerate(zip(self.teeth, self.angles(turn), strict=True)):
-        if k:  # this gear holds a gap against a tooth of the one before
-            centre += (self.teeth[k - 1] + teeth) / 2
-            tooth = math.pi + math.pi / teeth - tooth * self.teeth[k - 1] / teeth
-        _draw_gear(ax, centre, teeth, tooth, angle, self.names[k], f"C{k}")
-        label = f"{teeth} teeth\n{angle:.0f}°".replace("-", "−")
-        ax.text(centre, max(self.teeth) / 2 + 2, label, ha="center", va="top", fontsize=11)
-    ax.set(aspect="equal", ylim=(max(self.teeth) / 2 + 8, -max(self.teeth) / 2 - 1))
-    ax.axis("off")
+    turn, tallest = self.turn if turn is None else turn, max(self.teeth)
+    fig, ax = plt.subplots(figsize=(7, 7 * (tallest + 9) / (sum(self.teeth) + 3)))
+    for k, (centre, tooth, angle) in enumerate(self._places(turn)):
+        _draw_gear(ax, centre, self.teeth[k], tooth, angle, self.names[k], f"C{k}")
+        label = f"{self.teeth[k]} teeth\n{angle:.0f}°".replace("-", "−")
+        ax.text(centre, tallest / 2 + 2, label, ha="center", va="top", fontsize=11)
+    ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), frame_on=False, xticks=[], yticks=[])
     return fig
 
-# %% ../nbs/04_chain_rule.ipynb #36e1424f
+# %% ../nbs/04_chain_rule.ipynb #9081607e
 @patch
 def _repr_html_(self: Gears) -> str:
     "The gears that turn; where scripts do not run, the gears standing still."
