@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['logsumexp', 'log_softmax', 'softmax', 'nll_loss', 'cross_entropy', 'CrossEntropyLoss']
 
-# %% ../nbs/09_log_sum_exp.ipynb #6dc4efcd
+# %% ../nbs/09_log_sum_exp.ipynb #d3156ac1
 from collections.abc import Sequence
 
 import torch
@@ -101,7 +101,7 @@ def _normalised(name, x, dim, formula):
     out = formula(gaps, lost, exps, rest + (largest - largest))  # inf - inf: nan, where no answer exists
     return out.to(x.dtype).movedim(-1, dim)
 
-# %% ../nbs/09_log_sum_exp.ipynb #7f2b12b5
+# %% ../nbs/09_log_sum_exp.ipynb #39642754
 def _check_target(
     name: str,  # the function that asks, for the message
     scores: torch.Tensor,  # logits or log-probabilities, (n, n_classes)
@@ -126,9 +126,9 @@ def _pick(
     target: torch.Tensor,  # class numbers, (n,)
 ) -> tuple[torch.Tensor, torch.Tensor]:  # each row's entry at its target (n, 1), and the index (n, 1)
     "scores[i, target[i]] for every row i; raises `ValueError` for a class number that does not exist."
-    index = target.long()[:, None]
+    index = target.long().unsqueeze(1)
     try:
-        if scores.device.type != "cpu" and not 0 <= int(target.min()) <= int(target.max()) < scores.shape[1]:
+        if not scores.is_cpu and not 0 <= int(target.min()) <= int(target.max()) < scores.shape[1]:
             raise RuntimeError  # an accelerator would stop the whole process instead
         return scores.gather(1, index), index
     except RuntimeError:
@@ -161,7 +161,7 @@ def cross_entropy(
     picked, _ = _pick("cross_entropy", log_softmax(_working(logits)), target)
     return -picked.mean().to(logits.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #2ddb629b
+# %% ../nbs/09_log_sum_exp.ipynb #54456792
 class CrossEntropyLoss(Module):
     "Mean cross entropy of logits (n, n_classes) and class numbers (n,); its gradient is (softmax - one-hot) / n."
 
@@ -174,12 +174,13 @@ class CrossEntropyLoss(Module):
         _check_float("CrossEntropyLoss", logits)
         _check_target("CrossEntropyLoss", logits, target)
         shifted = logits - logits.amax(1, keepdim=True)
-        self.log_probs = shifted - shifted.exp().sum(1, keepdim=True).log()
-        picked, self.index = _pick("CrossEntropyLoss", self.log_probs, target)
-        return -picked.mean()
+        picked, self.index = _pick("CrossEntropyLoss", shifted, target)
+        self.exps = shifted.exp()
+        self.totals = self.exps.sum(1, keepdim=True)
+        return (self.totals.log() - picked).mean()
 
     def bwd(self, out, logits, target) -> None:
         "Sets `logits.g`, (n, n_classes)."
-        grad = self.log_probs.exp()
-        grad.scatter_(1, self.index, -1.0, reduce="add")  # subtract the one-hot rows, without making them
+        grad = self.exps.div_(self.totals)  # softmax, from what forward has computed already
+        grad.scatter_(1, self.index, -1.0, reduce="add")  # minus the one-hot rows, which are never made
         add_grad(logits, grad.mul_(getattr(out, "g", 1.0) / len(target)))
