@@ -55,8 +55,10 @@ function mount(root, value, live) {
   const picture = live.svg("svg", { class: "gears-picture", role: "group", "aria-label": "Meshed gears" }, ...gears.map((g) => g.group));
 
   const rows = names.map((name, k) => {
-    const range = live.el("input", { type: "range", min: fewest, max: most, step: 1, id: live.id("teeth"), "data-teeth-of": k });
-    const label = live.el("label", { for: range.id, "aria-label": `Teeth of gear ${name}` }, name);
+    const range = live.el("input", {
+      type: "range", min: fewest, max: most, step: 1, id: live.id("teeth"), "data-teeth-of": k, "aria-label": `Teeth of gear ${name}`,
+    });
+    const label = live.el("label", { for: range.id }, name);
     const teethText = live.el("span", { class: "gears-number" });
     const turnText = live.el("span", { class: "gears-number", "data-turned": k });
     range.addEventListener("input", () => { teeth[k] = +range.value; layout(); });
