@@ -16,12 +16,15 @@ from .chain_rule import numerical_grad
 from .forward import MLPParams, lin, mse, relu
 from .matmul import check_tensors
 
-# %% ../nbs/06_backward.ipynb #7638e4a8
+# %% ../nbs/06_backward.ipynb #d3c40465
 def add_grad(
     tensor: Tensor,  # the tensor that the gradient belongs to; any shape
     grad: Tensor,  # the gradient through one use of `tensor`; the same shape
 ) -> None:
-    "Keep `grad` as `tensor.g`; where there is one already, add to it."
+    "Keep `grad` as `tensor.g`; where there is one already, add to it. `ValueError` if the shapes differ."
+    if grad.shape != tensor.shape:
+        shapes = f"grad is {tuple(grad.shape)} but its tensor is {tuple(tensor.shape)}"
+        raise ValueError(f"add_grad: {shapes}; a gradient has the shape of its tensor")
     old = getattr(tensor, "g", None)
     tensor.g = grad if old is None else old + grad
 
@@ -226,7 +229,7 @@ def compare_one(name: str, tensor: Tensor, right: Tensor, loss: Callable[[], Ten
     measured = measure_element(loss, tensor, index)
     return GradRow(name, tuple(tensor.shape), index, shown, measured, right[index].item(), problem)
 
-# %% ../nbs/06_backward.ipynb #949bb130
+# %% ../nbs/06_backward.ipynb #b97d39f7
 def compare_grads(
     x: Tensor,  # inputs, (n, n_in)
     target: Tensor,  # what was wanted, (n, n_out), or (n,) for one output
@@ -236,6 +239,7 @@ def compare_grads(
 ) -> GradReport:
     "Compare every `.g` that `backward` leaves with PyTorch, and one element with central differences."
     check_network(x, params)
+    check_floats("compare_grads", target=target)
     copies, target = double_copies(x, params), target.double()
     backward(copies["x"], target, MLPParams(*(copies[name] for name in MLPParams._fields)))
     names = {id(t): " = ".join(name for name in copies if copies[name] is t) for t in copies.values()}
