@@ -49,7 +49,7 @@ def test_the_notebook_as_a_page_by_mouse_and_by_keyboard(open_notebook):
     assert angles(three) == [0, 0, 0]
     assert slopes(two) == pytest.approx([-2, -2])
     assert slopes(three) == pytest.approx([-2, -1 / 3, 2 / 3])
-    assert "dy/dx = du/dx · dy/du = (−2) · (−0.333) ≈ 0.667" in three.inner_text()
+    assert "dy/dx = du/dx · dy/du = (−24/12) · (−12/36) ≈ 0.667" in three.inner_text()
 
     three.scroll_into_view_if_needed()
     drag(page, three.locator('[data-gear="0"]'), 0, 90)

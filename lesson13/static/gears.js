@@ -114,7 +114,7 @@ function mount(root, value, live) {
     const last = count - 1;
     const total = slopeTo(last);
     const left = pairsUpTo(last).map((k) => d(k + 1, k)).join(" \u00b7 ");
-    const numbers = pairsUpTo(last).map((k) => `(${short(slope(k))})`).join(" \u00b7 ");
+    const numbers = pairsUpTo(last).map((k) => `(\u2212${teeth[k]}/${teeth[k + 1]})`).join(" \u00b7 ");
     product.hidden = count < 3;
     product.textContent = `${d(last, 0)} = ${left} = ${numbers} ${equals(total)} ${short(total)}`;
     set(product, { "data-value": total });
