@@ -5,20 +5,19 @@
 # %% auto #0
 __all__ = ['Linear', 'ReLU', 'MSELoss', 'LinearFunction', 'ReLUFunction', 'MSEFunction']
 
-# %% ../nbs/08_autograd.ipynb #e9fd4f14
+# %% ../nbs/08_autograd.ipynb #21870751
 import torch
 from torch import Tensor, nn
 
+from .backward import check_floats
 from .forward import init_mlp, lin, mse, relu
 
-# %% ../nbs/08_autograd.ipynb #56a36176
+# %% ../nbs/08_autograd.ipynb #cce98afc
 def check_input(layer: nn.Module, x: Tensor, n_in: int) -> None:
     "Refuse all but floats (`TypeError`) of shape (n, n_in) (`ValueError`); the message names the layer."
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"{layer}: the input is {kind}; slopes need floats: use .float()")
+    check_floats(str(layer), x=x)
     if x.ndim != 2 or x.shape[1] != n_in:
-        raise ValueError(f"{layer}: the input is {tuple(x.shape)}; expected (n, {n_in})")
+        raise ValueError(f"{layer}: x is {tuple(x.shape)}; expected (n, {n_in})")
 
 # %% ../nbs/08_autograd.ipynb #6a6aa228
 class Linear(nn.Module):
@@ -43,12 +42,13 @@ class Linear(nn.Module):
         "The sizes, for messages."
         return f"{self.w.shape[0]}, {self.w.shape[1]}"
 
-# %% ../nbs/08_autograd.ipynb #9e232514
+# %% ../nbs/08_autograd.ipynb #03815953
 class ReLU(nn.Module):
     "`max(x, 0)`; the slope at exactly 0 is 0, as in the rest of the course."
 
     def forward(self, x: Tensor) -> Tensor:
-        "Any shape to the same shape."
+        "Any shape to the same shape. `TypeError` for integers."
+        check_floats("ReLU()", x=x)
         return torch.relu(x)
 
 

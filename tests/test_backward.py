@@ -247,6 +247,8 @@ def test_modules_have_parameters_and_agree():
     ]:
         with pytest.raises(error, match=r"Linear\(4, 5\)"):
             model(wrong)
+    with pytest.raises(TypeError, match=r"ReLU\(\): x holds torch.int64"):
+        ReLU()(INTEGERS)
     with pytest.raises(ValueError, match="target"):
         MSELoss()(ones(3, 1), ones(3, 1, 1))
     assert mse(model(x), target) == MSELoss()(model(x), target)
