@@ -69,7 +69,7 @@ def numerical_grad(
     TypeError or ValueError if `x` or `f(x)` is not made of finite floats, or `f(x)` is more than one number."""
     return torch.stack(list(_rise_over_run("numerical_grad", f, x, eps, scalar=True))).reshape(x.shape)
 
-# %% ../nbs/04_chain_rule.ipynb #ec855aad
+# %% ../nbs/04_chain_rule.ipynb #f49e1006
 def _checked_teeth(teeth: tuple) -> tuple[int, ...]:
     "The tooth counts; TypeError or ValueError if they cannot be drawn."
     if len(teeth) not in (2, 3):
@@ -81,7 +81,14 @@ def _checked_teeth(teeth: tuple) -> tuple[int, ...]:
             raise ValueError(f"Gears: a gear of {n} teeth; give each between 8 and 48")
     return teeth
 
-# %% ../nbs/04_chain_rule.ipynb #8656f81b
+
+def _checked_turn(turn: float) -> float:
+    "The turn in degrees; ValueError if it is no finite number."
+    if not isinstance(turn, int | float) or not math.isfinite(turn):
+        raise ValueError(f"Gears: turn is {turn!r}; give degrees as a finite number")
+    return float(turn)
+
+# %% ../nbs/04_chain_rule.ipynb #334f127b
 class Gears:
     "Two or three meshed gears, x turning u turning y: a picture to turn by hand, in which slopes multiply."
 
@@ -90,15 +97,13 @@ class Gears:
         *teeth: int,  # tooth counts of two or three gears, each from 8 to 48
         turn: float = 0.0,  # how far the first has turned at the start, in degrees, clockwise
     ):
-        if not isinstance(turn, int | float) or not math.isfinite(turn):
-            raise ValueError(f"Gears: turn is {turn!r}; give degrees as a finite number")
-        self.teeth, self.turn = _checked_teeth(teeth), float(turn)
+        self.teeth, self.turn = _checked_teeth(teeth), _checked_turn(turn)
         self.names = ("x", "u", "y")[: len(teeth)]
 
     def __repr__(self) -> str:
         return f"Gears({', '.join(map(str, self.teeth))})"
 
-# %% ../nbs/04_chain_rule.ipynb #e2826af7
+# %% ../nbs/04_chain_rule.ipynb #0b9d9f9c
 @patch(as_prop=True)
 def slopes(self: Gears) -> list[Fraction]:  # du/dx, dy/du
     "The slope of each meshed pair: minus teeth before over teeth after."
@@ -114,9 +119,10 @@ def slope(self: Gears) -> Fraction:  # of the last gear by the first
 @patch
 def angles(self: Gears, turn: float) -> list[float]:  # degrees, one for each gear
     "Where each gear stands when the first has turned by `turn` degrees."
-    return [turn * float(math.prod(self.slopes[:k])) for k in range(len(self.teeth))]
+    return [_checked_turn(turn) * float(math.prod(self.slopes[:k])) for k in range(len(self.teeth))]
 
-# %% ../nbs/04_chain_rule.ipynb #1bcebfef
+# %% ../nbs/04_chain_rule.ipynb #779cfdf3
+#| code-fold: true
 def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     "Corners of a gear of diameter `teeth`; its flanks are involutes (pressure angle 25°) and mesh at steady speed."
     pressure, pitch = math.radians(25), teeth / 2
@@ -130,7 +136,8 @@ def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     radius = torch.cat([radius, radius.flip(0)]).expand_as(around)
     return torch.stack([radius * around.cos(), radius * around.sin()], dim=-1).reshape(-1, 2)
 
-# %% ../nbs/04_chain_rule.ipynb #ab62c215
+# %% ../nbs/04_chain_rule.ipynb #2c617d94
+#| code-fold: true
 def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: str, color: str) -> None:
     "One gear: a tooth at `tooth` (radians, 0 is right, clockwise), the hand at `angle` (degrees from the top)."
     cos, sin, reach = math.cos(tooth), math.sin(tooth), teeth / 2 - 1.6
@@ -143,7 +150,8 @@ def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: 
     ax.plot(centre, 0, "o", markersize=17, markerfacecolor="white", color=color)
     ax.text(centre, 0, name, ha="center", va="center", style="italic", fontsize=12)
 
-# %% ../nbs/04_chain_rule.ipynb #15a64ff5
+# %% ../nbs/04_chain_rule.ipynb #a5c3ff31
+#| code-fold: true
 @patch
 def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
     "Of each gear: its centre, where a tooth stands (radians) and how far it has turned (degrees)."
@@ -154,7 +162,8 @@ def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
             tooth = math.pi + math.pi / teeth - tooth * self.teeth[k - 1] / teeth
         yield centre, tooth, angle
 
-# %% ../nbs/04_chain_rule.ipynb #930b0123
+# %% ../nbs/04_chain_rule.ipynb #c85af6fd
+#| code-fold: true
 @patch
 def draw(
     self: Gears,
@@ -163,7 +172,7 @@ def draw(
     "The gears standing still."
     from matplotlib import pyplot as plt
 
-    turn, tallest = self.turn if turn is None else turn, max(self.teeth)
+    turn, tallest = _checked_turn(self.turn if turn is None else turn), max(self.teeth)
     fig, ax = plt.subplots(figsize=(7, 7 * (tallest + 9) / (sum(self.teeth) + 3)))
     for k, (centre, tooth, angle) in enumerate(self._places(turn)):
         _draw_gear(ax, centre, self.teeth[k], tooth, angle, self.names[k], f"C{k}")
@@ -172,7 +181,8 @@ def draw(
     ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), frame_on=False, xticks=[], yticks=[])
     return fig
 
-# %% ../nbs/04_chain_rule.ipynb #9081607e
+# %% ../nbs/04_chain_rule.ipynb #b5df298c
+#| code-fold: true
 @patch
 def _repr_html_(self: Gears) -> str:
     "The gears that turn; where scripts do not run, the gears standing still."
