@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Pass', 'add_grad', 'Module', 'ReLU', 'check_float', 'Tanh', 'Sigmoid', 'Linear', 'MSELoss', 'Sequential', 'Model',
-           'trace']
+           'trace', 'Checkpoint']
 
 # %% ../nbs/07_modules.ipynb #db315382
 import inspect
@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-# %% ../nbs/07_modules.ipynb #2b73c964
+# %% ../nbs/07_modules.ipynb #ce8a4a73
 class Pass:
     "The state that all modules of a process share."
 
@@ -24,7 +24,7 @@ class Pass:
     depth = 0  # how many backward() calls run inside one another
     keep = False  # add to gradients of earlier passes too?
 
-
+# %% ../nbs/07_modules.ipynb #9174d620
 def add_grad(
     tensor: Tensor,  # the tensor that the gradient belongs to
     grad: Tensor,  # one contribution to it, of the same shape
@@ -252,10 +252,10 @@ class Sequential(Module):
     def __repr__(self):
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
-# %% ../nbs/07_modules.ipynb #f480268b
+# %% ../nbs/07_modules.ipynb #c6b125eb
 @patch
 def forward(self: Sequential, x):
-    self.calls = []
+    self.args, self.out, self.calls = (), None, []  # nothing of the last call is left if this one fails
     return self.run(x, self.calls)
 
 
@@ -284,18 +284,18 @@ def bwd(self: Sequential, out, x):
         finally:
             layer.input_grad = True
 
-# %% ../nbs/07_modules.ipynb #d75c059b
+# %% ../nbs/07_modules.ipynb #c015afcd
 @patch
 def backward(
     self: Sequential,
     accumulate: bool = False,  # add to the gradients of earlier passes, instead of starting afresh?
     input_grad: bool = False,  # also set `.g` of the model's own input?
 ) -> None:
-    "Go back through the calls, last first. `RuntimeError` if there are none, or they have been used."
+    "Go back through the calls, last first. `RuntimeError` if there are none, or they are used."
     self.input_grad = input_grad
     Module.backward(self, accumulate)
 
-
+# %% ../nbs/07_modules.ipynb #9915340d
 @patch
 def forget(self: Sequential) -> None:
     "Let go of the last forward pass, and with it of its memory."
@@ -336,7 +336,7 @@ def bwd(self: Model, out, x, target):
     for layer in [self.loss, *reversed(self.layers)]:
         layer.backward()
 
-# %% ../nbs/07_modules.ipynb #aeea9351
+# %% ../nbs/07_modules.ipynb #de455c64
 #| code-fold: true
 def table(t: Tensor) -> list:
     "A tensor as rows of [text, tint]; the tint runs from -1 to 1. A side longer than 4 is abbreviated."
@@ -347,7 +347,8 @@ def table(t: Tensor) -> list:
 
     def cell(v):
         tint = 0.0 if v != v or not scale else max(-1.0, min(1.0, v / scale))
-        return [f"{v + 0.0:.3g}", round(tint, 2)]  # + 0.0 turns -0 into 0
+        short = not 0.005 <= abs(v) < 1e5
+        return [f"{v + 0.0:.1g}" if short else f"{round(v, 2 if abs(v) < 10 else 0):g}", round(tint, 2)]
 
     rows, columns = (range(n) if n <= 4 else (0, 1, 2, None, n - 1) for n in flat.shape)
     return [[["…", 0] if None in (i, j) else cell(flat[i, j].item()) for j in columns] for i in rows]
@@ -371,7 +372,7 @@ class Recorder:
             self.tables.append(table(t))
         return self.numbers[id(t)]
 
-# %% ../nbs/07_modules.ipynb #0cc07409
+# %% ../nbs/07_modules.ipynb #2f1ae757
 #| code-fold: true
 @patch
 def names(self: Recorder) -> dict:
@@ -383,7 +384,8 @@ def names(self: Recorder) -> dict:
             found |= {f"{label}.{name}": value} | {f"{label}.{name}[{k}]": v for k, v in parts}
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
-
+# %% ../nbs/07_modules.ipynb #2715b219
+#| code-fold: true
 @patch
 def changes(self: Recorder) -> dict:
     "What is new since the last look: names, values changed in place, gradients."
@@ -400,7 +402,7 @@ def changes(self: Recorder) -> dict:
     self.seen = now
     return {"names": new, "values": changed, "grads": {k: table(grads[k]) for k in fresh}}
 
-# %% ../nbs/07_modules.ipynb #8a65e731
+# %% ../nbs/07_modules.ipynb #bdb41d52
 #| code-fold: true
 @patch
 def source(self: Recorder, code) -> int:
@@ -414,7 +416,8 @@ def source(self: Recorder, code) -> int:
         return len(known)
     return known.index(code)
 
-
+# %% ../nbs/07_modules.ipynb #c0cd17cb
+#| code-fold: true
 @patch
 def step(self: Recorder, frame) -> tuple:
     "The line that is about to run, and whether to show it even if it changes nothing."
@@ -427,14 +430,15 @@ def step(self: Recorder, frame) -> tuple:
     step = {"where": where, "source": source, "line": line, "names": {}, "values": {}, "grads": {}}
     return step | {"locals": {}, "returns": None}, computes or not hasattr(owner, "bwd")
 
-# %% ../nbs/07_modules.ipynb #35af44e1
+# %% ../nbs/07_modules.ipynb #2d87bbbb
 #| code-fold: true
 @patch
 def __call__(self: Recorder, frame, event, arg):
     "A function starts. The answer says who wants to hear of its lines."
     return self.line if id(frame.f_locals.get("self")) in self.labels else None
 
-
+# %% ../nbs/07_modules.ipynb #7ee089a3
+#| code-fold: true
 @patch
 def line(self: Recorder, frame, event, arg):
     "A line is about to run, or the function returns: close the line before it."
@@ -449,7 +453,7 @@ def line(self: Recorder, frame, event, arg):
         self.steps += [self.running[frame]] * show
     return self.line
 
-# %% ../nbs/07_modules.ipynb #14cee81b
+# %% ../nbs/07_modules.ipynb #94167795
 #| code-fold: true
 @patch
 def note(self: Recorder, done, new: dict) -> None:
@@ -459,10 +463,11 @@ def note(self: Recorder, done, new: dict) -> None:
     for kind, items in new.items():
         self.steps[-1][kind] = self.steps[-1][kind] | items
 
-
+# %% ../nbs/07_modules.ipynb #2a32e413
+#| code-fold: true
 @patch
 def record(self: Recorder, run) -> None:
-    "Call `run()` and watch."
+    "Call `run()` and watch; no tensor has a gradient at the start."
     for t in self.names().values():
         t.__dict__.pop("g", None)
     self.steps.append(
@@ -475,75 +480,84 @@ def record(self: Recorder, run) -> None:
     finally:
         sys.settrace(before)
 
-# %% ../nbs/07_modules.ipynb #8af7b5f3
+# %% ../nbs/07_modules.ipynb #b8107ba0
+#| code-fold: true
+@patch
+def homes(self: Recorder) -> dict:
+    "For each name, in order of appearance, the label of the owner that it belongs to."
+    names = dict.fromkeys(name for step in self.steps for name in step["names"])
+    return {
+        name: next((label for label in self.owners if name.startswith(f"{label}.")), "data") for name in names
+    }
+
+# %% ../nbs/07_modules.ipynb #6ca05680
+#| code-fold: true
+@patch
+def settle(self: Recorder) -> None:
+    "The run is over: put numbers in the place of local tensors and results, where the object has one."
+    for step in self.steps:
+        here = {name: self.numbers.get(id(t)) for name, t in step["locals"].items()}
+        step["locals"] = {name: number for name, number in here.items() if number is not None}
+        step["returns"] = self.numbers.get(id(step["returns"]))
+
+# %% ../nbs/07_modules.ipynb #9bdb437f
 #| code-fold: true
 @patch
 def value(self: Recorder) -> dict:
     "Everything that the picture needs, as plain lists and dicts."
-    panels = [["data", ""], *([label, type(owner).__name__] for label, owner in self.owners.items())]
-    labels = [label for label, _ in panels]
-    names = list(dict.fromkeys(name for step in self.steps for name in step["names"]))
-    home = {
-        name: next((k for k, label in enumerate(labels) if name.startswith(label + ".")), 0) for name in names
-    }
-    for step in self.steps:
-        step["locals"] = {
-            name: self.numbers[id(t)] for name, t in step["locals"].items() if id(t) in self.numbers
-        }
-        step["returns"] = self.numbers.get(id(step["returns"]))
-    used = sorted({home[name] for name in names})
+    self.settle()
+    homes, kinds = self.homes(), {label: type(owner).__name__ for label, owner in self.owners.items()}
+    labels = [label for label in ("data", *kinds) if label in homes.values()]
+    things = zip(self.kept, self.tables, strict=True)
     return {
-        "panels": [panels[k] for k in used],
-        "names": [[name, used.index(home[name])] for name in names],
-        "objects": [
-            {"shape": list(t.shape), "table": cells} for t, cells in zip(self.kept, self.tables, strict=True)
-        ],
+        "panels": [[label, kinds.get(label, "")] for label in labels],
+        "names": [[name, labels.index(home)] for name, home in homes.items()],
+        "objects": [{"shape": list(t.shape), "table": cells} for t, cells in things],
         "sources": [lines for _, lines in self.sources],
         "steps": self.steps,
     }
 
-# %% ../nbs/07_modules.ipynb #157d3eef
+# %% ../nbs/07_modules.ipynb #5f15098b
 #| code-fold: true
-def draw_table(ax, cells: list, title: str) -> None:
-    "A table as tinted squares with their numbers."
-    ax.imshow([[tint for _, tint in row] for row in cells], cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
+def draw_cells(ax, cells: list, left: float, top: float) -> None:
+    "A table as tinted squares with their numbers, in the colours of the live picture."
     for i, row in enumerate(cells):
-        for j, (text, _) in enumerate(row):
-            ax.text(j, i, text, ha="center", va="center", fontsize=9)
-    ax.set_title(title, fontsize=9, pad=2)
+        for j, (text, tint) in enumerate(row):
+            blue, orange = (0.04, 0.37, 0.75), (0.69, 0.27, 0.04)
+            color = [1 - 0.42 * abs(tint) * (1 - c) for c in (blue if tint > 0 else orange)]
+            x, y = left + j, top + i
+            ax.fill([x, x + 1, x + 1, x], [y, y, y + 1, y + 1], fc=color, ec="0.7", lw=0.6)
+            ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=9)
 
-
-def draw_trace(value: dict):
-    "The last state of a recorded run: for each object its names, value and gradient."
-    import matplotlib.pyplot as plt
-
-    bound, grads = {}, {}
+# %% ../nbs/07_modules.ipynb #3ecc7f96
+#| code-fold: true
+def draw_objects(ax, value: dict) -> float:
+    "One row for each object, under a line of headings; returns the height."
+    bound, grads, top = {}, {}, 1.5
     for step in value["steps"]:
         bound, grads = bound | step["names"], grads | step["grads"]
-    objects = [k for k in range(len(value["objects"])) if k in bound.values()][:24]
-    heights = [len(value["objects"][k]["table"]) + 1.2 for k in objects]
-    fig, axes = plt.subplots(
-        len(objects),
-        3,
-        figsize=(7, 0.24 * sum(heights)),
-        height_ratios=heights,
-        width_ratios=[1.5, 2, 2],
-        squeeze=False,
-        layout="constrained",
-    )
-    for row, k in zip(axes, objects, strict=True):
-        for ax in row:
-            ax.set_axis_off()
-        row[0].text(
-            0,
-            0.5,
-            "\n".join([f"#{k + 1}", *(name for name in bound if bound[name] == k)]),
-            va="center",
-            fontsize=9,
-        )
-        draw_table(row[1], value["objects"][k]["table"], "value")
-        if k in grads:
-            draw_table(row[2], grads[k], "gradient .g")
+    for k, thing in list(enumerate(value["objects"]))[:30]:
+        names = [f"#{k + 1}  {tuple(thing['shape'])}", *(name for name in bound if bound[name] == k)]
+        ax.text(0, top, "\n".join(names), va="top", fontsize=9, family="monospace", linespacing=1.35)
+        draw_cells(ax, thing["table"], 5, top)
+        draw_cells(ax, grads.get(k, []), 10.7, top)
+        top += max(len(names), len(thing["table"])) + 0.7
+    for left, word in ((0, "object and its names"), (5, "value"), (10.7, "gradient .g")):
+        ax.text(left, 0.7, word, fontsize=10, weight="bold")
+    return top
+
+# %% ../nbs/07_modules.ipynb #4d54e7de
+#| code-fold: true
+def draw_trace(value: dict):
+    "The last state of a recorded run, as a Figure: for each object its names, value and gradient."
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7, 3))
+    height = draw_objects(ax, value)
+    ax.set(xlim=(-0.1, 15.8), ylim=(height, 0))
+    ax.set_axis_off()
+    fig.set_size_inches(7, 0.21 * height)
+    fig.subplots_adjust(0.01, 0.01, 0.99, 0.99)
     return fig
 
 # %% ../nbs/07_modules.ipynb #9caabde9
@@ -557,41 +571,77 @@ def parts(model, prefix: str = "") -> dict:
         found |= {name: part for name, part in deeper.items() if not any(part is p for p in found.values())}
     return found
 
-# %% ../nbs/07_modules.ipynb #3ad60fea
+# %% ../nbs/07_modules.ipynb #fbf22164
+#| code-fold: true
+def recorder_for(model, loss: Module, tensors: dict) -> Recorder:
+    "A recorder of a model, its loss and some named tensors; `TypeError` for what it cannot record."
+    if not hasattr(model, "layers"):
+        kind = type(model).__name__
+        raise TypeError(f"trace: model is a {kind}; give a Sequential, or a model with .layers and .loss")
+    for name, t in tensors.items():
+        if not isinstance(t, Tensor):
+            raise TypeError(f"trace: {name} is a {type(t).__name__}; give a torch.Tensor")
+    owners = parts(model) | {"loss": loss}
+    for module in filter(lambda owner: isinstance(owner, Module), owners.values()):
+        module.forget()
+    return Recorder(owners if isinstance(model, Module) else {"model": model} | owners, tensors)
+
+# %% ../nbs/07_modules.ipynb #ed7bd776
+#| code-fold: true
+def run_once(model, loss, x, target) -> None:
+    "A pass forward and back, for a model that holds its loss and for one that does not."
+    if hasattr(model, "loss"):
+        model(x, target)
+    else:
+        loss(model(x), target)
+        loss.backward()
+    model.backward()
+
+# %% ../nbs/07_modules.ipynb #87b324a1
+#| code-fold: true
 def trace(
-    model,  # a `Sequential`, or anything with `.layers`, `.loss`, a call `model(x, target)` and `backward()`
+    model,  # a `Sequential`, or any object with `.layers`, `.loss`, `model(x, target)` and `model.backward()`
     x: Tensor,  # what goes in, (n, n_in)
     target: Tensor,  # what the loss compares with
     *,
-    loss=None,  # for a `Sequential`: the loss module; default `MSELoss()`
+    loss: Module | None = None,  # for a `Sequential`: its loss; `MSELoss()` if you give none
     names: dict | None = None,  # further names to follow, such as {"w1": w1}
-):  # a `Live` picture: buttons, slider and arrow keys step through the run
-    "Record a real forward and backward pass, line by line, as a picture. Gradients of `model` are set anew."
+):  # a `Live` picture: buttons, a slider and the arrow keys step through the run
+    "Record a real pass forward and back, line by line, as a picture. It sets gradients like any other pass."
     from lesson13.live import Live
 
-    if not hasattr(model, "layers"):
-        raise TypeError(
-            f"trace: model is a {type(model).__name__}; give a Sequential, or a model with .layers and .loss"
-        )
-    for name, t in {"x": x, "target": target, **(names or {})}.items():
-        if not isinstance(t, Tensor):
-            raise TypeError(f"trace: {name} is a {type(t).__name__}; give a torch.Tensor")
-    whole = hasattr(model, "loss")
-    loss = model.loss if whole else loss or MSELoss()
+    loss = getattr(model, "loss", loss) or MSELoss()
+    recorder = recorder_for(model, loss, {"x": x, "target": target} | (names or {}))
+    recorder.record(lambda: run_once(model, loss, x, target))
+    alt = f"A recorded pass of {type(model).__name__} in {len(recorder.steps) - 1} steps, forward and back."
+    return Live("trace", recorder.value(), alt=alt, still=draw_trace)
 
-    def run():
-        if whole:
-            model(x, target)
-        else:
-            loss(model(x), target)
-            loss.backward()
-        model.backward()
+# %% ../nbs/07_modules.ipynb #aa397883
+class Checkpoint(Module):
+    "Run `block`, but keep only its input; going back runs it again. Less memory, more time, the same gradients."
 
-    for part in (model, loss):
-        getattr(part, "forget", bool)()
-    owners = ({} if isinstance(model, Module) else {"model": model}) | parts(model) | {"loss": loss}
-    recorder = Recorder(owners, {"x": x, "target": target, **(names or {})})
-    recorder.record(run)
-    value = recorder.value()
-    alt = f"A recorded forward and backward pass of {type(model).__name__} in {len(value['steps']) - 1} steps: code, tensors, gradients."
-    return Live("trace", value, alt=alt, still=draw_trace)
+    def __init__(
+        self,
+        block: Sequential,  # the layers whose activations are not to be kept
+    ):
+        if not isinstance(block, Sequential):
+            raise TypeError(f"Checkpoint: block is a {type(block).__name__}; give a Sequential")
+        self.block = block
+
+    def __repr__(self):
+        return f"Checkpoint({self.block})"
+
+# %% ../nbs/07_modules.ipynb #28c5a961
+@patch
+def forward(self: Checkpoint, x):
+    out = self.block(x)
+    self.block.forget()
+    return out
+
+
+@patch
+def bwd(self: Checkpoint, out, x):
+    again = self.block(x)
+    again.g = out.g
+    self.block.backward(input_grad=self.input_grad)
+    self.block.forget()

@@ -59,7 +59,8 @@ function mount(root, value, live) {
   function fill(cells, kind, table_, there) {
     cells.classList.toggle("trace-hidden", !there);
     cells.setAttribute("aria-hidden", String(!there));
-    cells.replaceChildren(...(table_ ? [live.el("div", { class: "trace-kind" }, kind), table(kind, table_)] : []));
+    const label = kind === "value" ? [] : [live.el("span", { class: "trace-kind" }, ".g")];
+    cells.replaceChildren(...(table_ ? [...label, table(kind, table_)] : []));
   }
 
   function drawRow(row) { // what is still to come keeps its place, unseen, so that nothing jumps
@@ -74,7 +75,7 @@ function mount(root, value, live) {
     row.shape.textContent = size(object);
     row.chip.button.disabled = !there;
     fill(row.value, "value", state.values[object], there);
-    fill(row.grad, "gradient .g", state.grads[object] ?? end.grads[object], row.box.dataset.hasGrad === "true");
+    fill(row.grad, "gradient", state.grads[object] ?? end.grads[object], row.box.dataset.hasGrad === "true");
   }
 
   // ---- the words: what the line did, and which names are one object --------------------------------------------------------
@@ -99,7 +100,7 @@ function mount(root, value, live) {
         : `${name} now names ${tag(object)}.`);
     }
     if (step.returns !== null) out.push(`Returns ${tag(step.returns)}.`);
-    return out.length ? out : ["Nothing new is stored."];
+    return out.length ? out : ["No new name and no new gradient."];
   }
 
   // ---- the parts -------------------------------------------------------------------------------------------------------------
