@@ -40,7 +40,7 @@ def test_the_course_is_whole():
 @pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
 def test_module_has_the_notebooks_name(book):
     names = [m[1] for c in cells(book) if (m := re.match(r"#\| *default_exp +(\S+)", "".join(c["source"])))]
-    if book.stem in ("index", "13_practice"):
+    if book.stem in ("index", "13_practice", "94_words"):
         assert names == []
         return
     expected = "losses" if book.stem == "09_log_sum_exp" else book.stem.split("_", 1)[1]
