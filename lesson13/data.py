@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['IDX_TYPES', 'MNIST_SHA256', 'MIRRORS', 'TIMEOUT', 'show_images', 'Digits', 'read_idx', 'load_data']
 
-# %% ../nbs/00_data.ipynb #9f23f427
+# %% ../nbs/00_data.ipynb #19be4d60
 import gzip
 import hashlib
 import math
 import os
 import tempfile
 import zlib
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,20 +46,19 @@ def _as_titles(titles, n: int) -> list[str]:
         )
     return [str(title) for title in titles]
 
-# %% ../nbs/00_data.ipynb #24552e20
+# %% ../nbs/00_data.ipynb #53a99e61
 def show_images(
     x: Tensor,  # (n, n_pixels), square pictures as rows; or (n, height, width)
-    titles=None,  # n things to write above them: labels, for example
+    titles: Sequence | None = None,  # n things to write above them: labels, for example
 ):  # a matplotlib Figure
     "Draw up to 200 pictures, ten a row, dark for large numbers."
     import matplotlib.pyplot as plt
 
-    images = _as_images(x)
-    n_cols, n_rows = min(10, len(images)), math.ceil(len(images) / 10)
+    images, titles = _as_images(x), _as_titles(titles, len(x))
+    n_cols, n_rows = min(10, len(x)), math.ceil(len(x) / 10)
     fig, axes = plt.subplots(n_rows, n_cols, figsize=(min(7, 1.4 * n_cols), 0.95 * n_rows), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, image, title in zip(axes.flat, images, _as_titles(titles, len(images)), strict=False):
+    plt.setp(axes, xticks=[], yticks=[], frame_on=False)
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
         ax.imshow(image, cmap="gray_r")
         ax.set_title(title, fontsize=10)
     plt.close(fig)  # a notebook would draw an open figure a second time
@@ -129,14 +129,12 @@ class _Header(NamedTuple):
     shape: tuple[int, ...]
     n_bytes: int  # of the values that follow
 
-# %% ../nbs/00_data.ipynb #2dd62112
+# %% ../nbs/00_data.ipynb #25757779
 def _read_header(stream, path: Path) -> _Header:
     "The magic number and the sizes, each checked."
     zero, zero_too, kind, n_dims = magic = _take(stream, 4, path)
     if zero or zero_too or kind not in IDX_TYPES or not 1 <= n_dims <= 8:
-        raise ValueError(
-            f"{path}: not an IDX file: starts with {magic.hex(' ')}, not with 00 00, a type, 1 to 8 dimensions"
-        )
+        raise ValueError(f"{path}: not an IDX file: it starts {magic.hex(' ')}, not 00 00, type, dimensions")
     sizes = _take(stream, 4 * n_dims, path)
     shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
     if 0 in shape:
@@ -243,13 +241,11 @@ def _load_mnist(cache: str | os.PathLike | None) -> Digits:
     y, y_test = y.long(), y_test.long()
     return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
 
-# %% ../nbs/00_data.ipynb #fbda4cfc
+# %% ../nbs/00_data.ipynb #3faed44a
 def load_data(
     source: str = "digits",  # "digits": 1,797 of 8 × 8, embedded; "mnist": 70,000 of 28 × 28, in files
     *,
-    cache: str
-    | os.PathLike
-    | None = None,  # folder of MNIST's files; default: LESSON13_DATA, else the user's cache folder
+    cache: str | os.PathLike | None = None,  # MNIST's folder; else LESSON13_DATA, else the user's cache
 ) -> Digits:  # pictures as rows of pixels from 0 to 1, labels, split into parts
     "Load handwritten digits. `ValueError` or `OSError` names the file where one is wrong or missing."
     if source == "digits":

@@ -43,12 +43,14 @@ class MLPParams(NamedTuple):
     w2: Tensor  # (n_hidden, n_out)
     b2: Tensor  # (n_out,)
 
-# %% ../nbs/02_forward.ipynb #d817e1cc
+# %% ../nbs/02_forward.ipynb #0314c026
 def mlp(
     x: Tensor,  # (n, n_in)
     params: MLPParams,  # w1, b1, w2, b2
 ) -> Tensor:  # (n, n_out)
     "The network: linear, ReLU, linear."
+    if not isinstance(params, tuple | list) or len(params) != 4:
+        raise ValueError(f"mlp: params is a {type(params).__name__}; give MLPParams(w1, b1, w2, b2)")
     w1, b1, w2, b2 = params
     return lin(relu(lin(x, w1, b1)), w2, b2)
 
@@ -67,7 +69,7 @@ def init_mlp(
     w2 = torch.randn(n_hidden, n_out, generator=generator) * (2 / n_hidden) ** 0.5
     return MLPParams(w1, torch.zeros(n_hidden), w2, torch.zeros(n_out))
 
-# %% ../nbs/02_forward.ipynb #5ff4585c
+# %% ../nbs/02_forward.ipynb #b73811c4
 def mse(
     output: Tensor,  # (n, 1), or the shape of target
     target: Tensor,  # (n,), or the shape of output
@@ -80,4 +82,6 @@ def mse(
     if output.shape != target.shape:
         shapes = f"output is {tuple(output.shape)} but target is {tuple(target.shape)}"
         raise ValueError(f"mse: {shapes}; give equal shapes, or (n, 1) with (n,)")
+    if not torch.result_type(output, target).is_floating_point:
+        raise TypeError(f"mse: output is {output.dtype}; convert it, for example with .float()")
     return (output - target).pow(2).mean()
