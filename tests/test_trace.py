@@ -1,0 +1,258 @@
+"""The step-by-step viewer in a real browser, with the network off: mouse, keyboard, and the two names of one object."""
+
+import re
+import sys
+
+import pytest
+import torch
+
+from lesson13.modules import Linear, MSELoss, ReLU, Sequential, Sigmoid, Tanh, trace
+
+
+def eight_layers():
+    layers = [Linear(2, 3, seed=0), ReLU(), Linear(3, 3, seed=1), Tanh(), Linear(3, 3, seed=2), Sigmoid()]
+    return Sequential(*layers, Linear(3, 2, seed=3), Linear(2, 1, seed=4))
+
+
+def picture(model=None, **options):
+    generator = torch.Generator().manual_seed(1)
+    x, target = torch.randn(3, 2, generator=generator), torch.randn(3, generator=generator)
+    return trace(model or eight_layers(), x, target, **options)
+
+
+@pytest.fixture
+def viewer(open_html):
+    page = open_html(picture()._repr_html_())
+    return page.locator("[data-picture] .trace")
+
+
+def step(viewer):
+    return int(viewer.get_attribute("data-step"))
+
+
+def go(viewer, k):
+    viewer.locator("[data-action=scrub]").evaluate(
+        "(range, k) => { range.value = k; range.dispatchEvent(new Event('input', {bubbles: true})); }", k
+    )
+    assert step(viewer) == k
+
+
+def row(viewer, name):
+    return viewer.locator(f'[data-name="{name}"]')
+
+
+def lit(viewer):
+    names = viewer.locator("[data-lit=true]").evaluate_all("rows => rows.map(row => row.dataset.name)")
+    return set(names)
+
+
+def where_gradient_appears(value, name):
+    """The step at which the object that `name` means gets its gradient, and that object."""
+    names = {}
+    for k, s in enumerate(value["steps"]):
+        names |= s["names"]
+        if names.get(name) in s["grads"]:
+            return k, names[name]
+    raise AssertionError(f"{name} gets no gradient")
+
+
+def test_buttons(viewer):
+    last = int(viewer.locator("[data-action=scrub]").get_attribute("max"))
+    assert last > 30 and step(viewer) == 0
+    button = {name: viewer.locator(f"[data-action={name}]") for name in ("first", "prev", "next", "last")}
+    assert button["first"].is_disabled() and button["prev"].is_disabled()
+    button["next"].click()
+    button["next"].click()
+    button["prev"].click()
+    assert step(viewer) == 1
+    button["last"].click()
+    assert step(viewer) == last and button["next"].is_disabled()
+    button["first"].click()
+    assert step(viewer) == 0 and "no layer has run" in viewer.locator("[data-words]").inner_text()
+
+
+def test_keyboard_alone(viewer):
+    page = viewer.page
+    next_button = viewer.locator("[data-action=next]")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if next_button.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    assert step(viewer) == 1
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert step(viewer) == 2
+    page.keyboard.press("End")
+    last = step(viewer)
+    assert str(last) == viewer.locator("[data-action=scrub]").get_attribute("max")
+    page.keyboard.press("ArrowLeft")  # the button that had the focus is disabled now; the keys still work
+    assert step(viewer) == last - 1
+    page.keyboard.press("Home")
+    assert step(viewer) == 0
+    viewer.locator("[data-action=scrub]").focus()
+    page.keyboard.press("ArrowRight")
+    assert step(viewer) == 1, "one step for one key on the slider"
+    assert viewer.locator("[data-action=scrub]").get_attribute("aria-valuetext") == f"1 of {last}"
+
+
+def test_click_in_the_picture_then_arrow_keys(viewer):
+    viewer.locator("[data-where]").click()
+    viewer.page.keyboard.press("ArrowRight")
+    assert step(viewer) == 1
+
+
+def test_two_names_of_one_object_light_up_together(viewer):
+    value = picture().value
+    k, _ = where_gradient_appears(value, "loss.args[0]")
+    go(viewer, k - 1)
+    names = ("loss.args[0]", "layers[7].out")
+    assert [row(viewer, name).get_attribute("data-has-grad") for name in names] == ["false", "false"]
+    go(viewer, k)
+    assert lit(viewer) == set(names)
+    objects = {row(viewer, name).get_attribute("data-object") for name in names}
+    assert len(objects) == 1
+    cells = [row(viewer, name).locator("[data-grad] td").all_inner_texts() for name in names]
+    assert cells[0] == cells[1] and len(cells[0]) == 3
+    assert viewer.locator("[data-where]").inner_text() == "loss.bwd"
+    assert "add_grad(output" in viewer.locator("[data-current]").inner_text()
+    words = viewer.locator("[data-words]").inner_text()
+    assert "loss.args[0] gets its gradient, and so does layers[7].out: they are one object" in words
+
+
+def test_every_gradient_of_eight_layers_appears_in_its_turn(viewer):
+    value = picture().value
+    order = [where_gradient_appears(value, f"layers[{k}].w")[0] for k in (7, 6, 4, 2, 0)]
+    assert order == sorted(order)
+    for k in order:
+        go(viewer, k)
+        assert len(lit(viewer)) == 1 and viewer.locator("[data-current]").count() == 1
+    viewer.locator("[data-action=last]").click()
+    for k in range(8):
+        assert row(viewer, f"layers[{k}].out").get_attribute("data-has-grad") == "true"
+    assert row(viewer, "x").get_attribute("data-has-grad") == "false", (
+        "Sequential leaves out the data's gradient"
+    )
+
+
+def test_stepping_back_takes_everything_away_again(viewer):
+    start = viewer.inner_html()
+    viewer.locator("[data-action=last]").click()
+    viewer.locator("[data-action=first]").click()
+    clean = [re.sub(r' (style|aria-pressed)="[^"]*"', "", text) for text in (start, viewer.inner_html())]
+    assert clean[0] == clean[1]
+
+
+def test_pointing_at_a_name_shows_all_names_of_the_object(viewer):
+    viewer.locator("[data-action=last]").click()
+    same = viewer.locator("[data-same=true]")
+    assert same.count() == 0
+    chip = row(viewer, "layers[0].out").locator("button")
+    chip.hover()
+    assert same.evaluate_all("rows => rows.map(r => r.dataset.name)") == [
+        "layers[0].out",
+        "layers[1].args[0]",
+    ]
+    viewer.locator("[data-action=prev]").hover()
+    assert same.count() == 0
+    chip.click()
+    viewer.locator("[data-action=prev]").hover()
+    assert same.count() == 2 and chip.get_attribute("aria-pressed") == "true"
+    chip.click()
+    viewer.locator("[data-action=prev]").hover()
+    assert same.count() == 0
+
+
+def test_the_recorded_numbers_are_the_real_ones():
+    model, loss_fn = Sequential(Linear(2, 1, seed=0)), MSELoss()
+    x, target = torch.tensor([[1.0, 2.0]]), torch.tensor([0.5])
+    value = trace(model, x, target, loss=loss_fn, names={"weights": model.layers[0].w}).value
+    names = {}
+    for s in value["steps"]:
+        names |= s["names"]
+    assert names["weights"] == names["layers[0].w"] and names["layers[0].out"] == names["loss.args[0]"]
+    grads = {k: cells for s in value["steps"] for k, cells in s["grads"].items()}
+    shown = [float(text) for line in grads[names["weights"]] for text, _ in line]
+    assert shown == pytest.approx(model.layers[0].w.g.flatten().tolist(), abs=0.006)
+    assert value["objects"][names["x"]] == {"shape": [1, 2], "table": [[["1", 0.5], ["2", 1.0]]]}
+    sources = [value["sources"][s["source"]][s["line"]] for s in value["steps"][1:]]
+    assert any("torch.addmm" in line for line in sources) and any("x.T @ out.g" in line for line in sources)
+
+
+def test_names_and_text_are_only_text(open_html):
+    nasty = {
+        "<script>window.hit = 1</script>": torch.ones(2),
+        '"><img src=x onerror="window.hit = 1">': torch.ones(1),
+    }
+    page = open_html(picture(names=nasty)._repr_html_())
+    for _ in range(3):
+        page.locator("[data-action=next]").click()
+    shown = page.locator("[data-name]").evaluate_all("rows => rows.map(r => r.dataset.name)")
+    assert set(nasty) <= set(shown)
+    assert page.evaluate("window.hit") is None and page.locator(".trace img, .trace script").count() == 0
+    page.locator("[data-name]").filter(has_text="<script>").locator("button").click()
+    assert page.evaluate("window.hit") is None
+
+
+def test_large_and_odd_tensors(open_html):
+    model = Sequential(Linear(784, 50, seed=0), ReLU(), Linear(50, 1, seed=1))
+    x = torch.rand(64, 784, generator=torch.Generator().manual_seed(0))
+    x[0, 0], x[0, 1] = torch.nan, torch.inf
+    html = trace(model, x, torch.zeros(64))._repr_html_()
+    assert len(html) < 300_000
+    page = open_html(html)
+    viewer = page.locator(".trace")
+    viewer.locator("[data-action=last]").click()
+    cells = row(viewer, "x").locator("[data-value] td").all_inner_texts()
+    assert len(cells) == 25 and cells.count("…") == 9 and cells[:2] == ["nan", "inf"]
+    assert "(64, 784)" in row(viewer, "x").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_fits_a_phone_and_respects_reduced_motion(open_html, theme):
+    page = open_html(picture()._repr_html_(), theme=theme, width=380, reduced_motion=True)
+    viewer = page.locator(".trace")
+    assert page.locator("[data-picture]").get_attribute("data-theme") == theme
+    for k in (0, 12, 30):
+        go(viewer, k)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 380
+        for name in lit(viewer):  # what the line touched is in view, without the page having scrolled
+            inside = row(viewer, name).evaluate(
+                "r => { const a = r.getBoundingClientRect(), b = r.closest('.trace-scroll').getBoundingClientRect();"
+                " return a.bottom > b.top && a.top < b.bottom; }"
+            )
+            assert inside or len(lit(viewer)) > 1
+    assert page.evaluate("scrollY") == 0
+    durations = viewer.locator("[data-lit]").first.evaluate("row => getComputedStyle(row).transitionDuration")
+    assert durations == "0s"
+
+
+def test_the_picture_in_the_notebook(open_notebook):
+    page = open_notebook("07_modules")
+    viewer = page.locator(".live-trace .trace").first
+    last = viewer.locator("[data-action=last]")
+    last.scroll_into_view_if_needed()
+    last.click()
+    assert row(viewer, "x").get_attribute("data-has-grad") == "true"
+    assert row(viewer, "loss.inp").get_attribute("data-object") == row(viewer, "layers[2].out").get_attribute(
+        "data-object"
+    )
+
+
+def test_without_scripts_the_still_twin_stands_there(open_html):
+    page = open_html(picture()._repr_html_(), scripts=False)
+    assert page.locator("img.live-still").is_visible()
+
+
+def test_trace_refuses_what_it_cannot_record():
+    x = torch.ones(2, 2)
+    with pytest.raises(TypeError, match="give a Sequential"):
+        trace(Linear(2, 1), x, torch.ones(2))
+    with pytest.raises(TypeError, match="target is a list"):
+        trace(eight_layers(), x, [1.0, 2.0])
+    with pytest.raises(TypeError, match="w1 is a str"):
+        trace(eight_layers(), x, torch.ones(2), names={"w1": "w1"})
+    with pytest.raises(ValueError, match=r"Linear\(2, 3\)"):
+        trace(eight_layers(), torch.ones(2, 5), torch.ones(2))
+    assert sys.gettrace() is None or "Recorder" not in type(sys.gettrace()).__name__
