@@ -10,12 +10,12 @@ __all__ = ['check_tensors', 'check_matmul', 'matmul_loops', 'matmul_zip', 'matmu
 import torch
 from torch import Tensor
 
-# %% ../nbs/01_matmul.ipynb #b6b8916b
+# %% ../nbs/01_matmul.ipynb #1dfe7e46
 def check_tensors(
     caller: str,  # the function on whose behalf we complain
-    **tensors,  # its arguments, by name
+    **tensors: Tensor,
 ) -> None:
-    "Raise TypeError unless all are tensors of numbers that share one dtype."
+    "Raise TypeError unless all `tensors`, the arguments by name, are tensors of numbers of one dtype."
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"{caller}: {name} is a {type(value).__name__}; it must be a torch.Tensor")
