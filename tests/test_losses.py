@@ -46,7 +46,7 @@ def agree(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_agrees_with_pytorch(dtype, seed):
     rng = random.Random(1000 * seed + FLOATS.index(dtype))
-    for _ in range(120):
+    for _ in range(50):
         x = random_tensor(rng, dtype)
         exact = x.double()  # PyTorch's own short types round more often than ours
         dim = rng.randrange(-max(x.ndim, 1), max(x.ndim, 1))
@@ -129,7 +129,9 @@ def test_short_types_round_once(dtype):
             if len(row) > 10 or not x.isfinite().all():
                 continue
             exact = mpmath.log(mpmath.fsum([mpmath.exp(mpmath.mpf(v)) for v in x.tolist()]))
-            assert_close(logsumexp(x), torch.tensor(float(exact), dtype=torch.float64).to(dtype), rtol=0, atol=0)
+            assert_close(
+                logsumexp(x), torch.tensor(float(exact), dtype=torch.float64).to(dtype), rtol=0, atol=0
+            )
 
 
 def test_batches_average_without_losing_digits():
@@ -172,7 +174,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("function", [nll_loss, cross_entropy, CrossEntropyLoss()], ids=["nll", "ce", "module"])
+@pytest.mark.parametrize(
+    "function", [nll_loss, cross_entropy, CrossEntropyLoss()], ids=["nll", "ce", "module"]
+)
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input_gets_a_clear_error(function, name):
     logits, target, kind, words = WRONG[name]
