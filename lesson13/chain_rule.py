@@ -136,7 +136,7 @@ def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     radius = torch.cat([radius, radius.flip(0)]).expand_as(around)
     return torch.stack([radius * around.cos(), radius * around.sin()], dim=-1).reshape(-1, 2)
 
-# %% ../nbs/04_chain_rule.ipynb #2c617d94
+# %% ../nbs/04_chain_rule.ipynb #27c5cd70
 #| code-fold: true
 def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: str, color: str) -> None:
     "One gear: a tooth at `tooth` (radians, 0 is right, clockwise), the hand at `angle` (degrees from the top)."
@@ -149,8 +149,9 @@ def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: 
     ax.plot([centre, centre + reach * math.cos(hand)], [0, reach * math.sin(hand)], color=color, linewidth=3)
     ax.plot(centre, 0, "o", markersize=17, markerfacecolor="white", color=color)
     ax.text(centre, 0, name, ha="center", va="center", style="italic", fontsize=12)
+    ax.axis("off")
 
-# %% ../nbs/04_chain_rule.ipynb #a5c3ff31
+# %% ../nbs/04_chain_rule.ipynb #dd7fa872
 #| code-fold: true
 @patch
 def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
@@ -162,7 +163,13 @@ def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
             tooth = math.pi + math.pi / teeth - tooth * self.teeth[k - 1] / teeth
         yield centre, tooth, angle
 
-# %% ../nbs/04_chain_rule.ipynb #c85af6fd
+
+@patch
+def _equation(self: Gears) -> str:
+    factors = " · ".join(f"(-{before}/{after})" for before, after in pairwise(self.teeth))
+    return f"d{self.names[-1]}/dx = {factors} = {self.slope}".replace("-", "−")
+
+# %% ../nbs/04_chain_rule.ipynb #e3005784
 #| code-fold: true
 @patch
 def draw(
@@ -173,12 +180,12 @@ def draw(
     from matplotlib import pyplot as plt
 
     turn, tallest = _checked_turn(self.turn if turn is None else turn), max(self.teeth)
-    fig, ax = plt.subplots(figsize=(7, 7 * (tallest + 9) / (sum(self.teeth) + 3)))
+    fig, ax = plt.subplots(figsize=(7, 7 * (tallest + 12) / (sum(self.teeth) + 3)))
     for k, (centre, tooth, angle) in enumerate(self._places(turn)):
         _draw_gear(ax, centre, self.teeth[k], tooth, angle, self.names[k], f"C{k}")
-        label = f"{self.teeth[k]} teeth\n{angle:.0f}°".replace("-", "−")
+        label = f"{self.teeth[k]} teeth\n{round(angle)}°".replace("-", "−")
         ax.text(centre, tallest / 2 + 2, label, ha="center", va="top", fontsize=11)
-    ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), frame_on=False, xticks=[], yticks=[])
+    ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), title=self._equation())
     return fig
 
 # %% ../nbs/04_chain_rule.ipynb #b5df298c
