@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .modules import Module
 from .training import History, accuracy, parameters_of
 
-# %% ../nbs/11_learner.ipynb #1ed5146b
+# %% ../nbs/11_learner.ipynb #0210b20f
 def parameters(
     model: Module | nn.Module,  # one of our models, or one of PyTorch's
 ) -> list[Tensor]:  # every weight and bias, each tensor once, in the order of the layers
@@ -39,7 +39,7 @@ class OneLayer:
 
     layers: list[Module]
 
-# %% ../nbs/11_learner.ipynb #b12a3686
+# %% ../nbs/11_learner.ipynb #585754fa
 def gradient(
     p: Tensor,  # a parameter
 ) -> Tensor | None:  # its gradient, from our backward pass (`.g`) or PyTorch's (`.grad`); None before either
@@ -64,7 +64,7 @@ class SGD:
             )
         self.velocities = [torch.zeros_like(p) for p in self.params] if momentum else []
 
-# %% ../nbs/11_learner.ipynb #16fe9900
+# %% ../nbs/11_learner.ipynb #3176b731
 @patch
 @torch.no_grad()
 def step(self: SGD) -> None:
@@ -84,7 +84,7 @@ def zero_grad(self: SGD) -> None:
     for p in self.params:
         p.g = p.grad = None
 
-# %% ../nbs/11_learner.ipynb #0173b2af
+# %% ../nbs/11_learner.ipynb #bd4a147b
 class Dataset:
     "Inputs and targets side by side: `len(ds)` samples, `ds[i]` is one pair, and a tensor of numbers gets many rows at once."
 
@@ -103,7 +103,7 @@ class Dataset:
     def __getitem__(self, i):
         return self.x[i], self.y[i]
 
-# %% ../nbs/11_learner.ipynb #243cee27
+# %% ../nbs/11_learner.ipynb #93e52ade
 @dataclass
 class Sampler:
     "The numbers 0 to n - 1: in order, or in a new random order each time it is gone through."
@@ -124,7 +124,7 @@ class Sampler:
     def __len__(self) -> int:
         return self.n
 
-# %% ../nbs/11_learner.ipynb #8e8137a4
+# %% ../nbs/11_learner.ipynb #584ebbf7
 def batches(
     sampler: Iterable[int],  # numbers of samples
     batch_size: int,  # how many make a batch; the last one may be smaller
@@ -139,7 +139,7 @@ def batches(
     if batch:
         yield batch
 
-# %% ../nbs/11_learner.ipynb #8afb9dcc
+# %% ../nbs/11_learner.ipynb #c51e44de
 def collate(
     samples: list[tuple[Tensor, Tensor]],  # pairs (x, y), all alike
 ) -> tuple[Tensor, Tensor]:  # x with a new first axis, y with a new first axis
@@ -149,7 +149,7 @@ def collate(
     x, y = zip(*samples, strict=True)
     return torch.stack(x), torch.stack(y)
 
-# %% ../nbs/11_learner.ipynb #1cefb805
+# %% ../nbs/11_learner.ipynb #f9ae086e
 class DataLoader:
     "Batches of a dataset; shuffled anew each time it is gone through, if asked to."
 
@@ -178,7 +178,7 @@ class DataLoader:
                 else self.dataset[torch.tensor(rows)]
             )
 
-# %% ../nbs/11_learner.ipynb #50bc6c82
+# %% ../nbs/11_learner.ipynb #9dd08fd2
 def seconds(
     loader: Iterable,  # anything that can be gone through
 ) -> float:  # time for going through it once
@@ -188,7 +188,7 @@ def seconds(
         pass
     return time.perf_counter() - start
 
-# %% ../nbs/11_learner.ipynb #82e97092
+# %% ../nbs/11_learner.ipynb #3873dc4c
 def backward(
     model: Module | nn.Module,  # the model that made the output
     loss_fn: Callable,  # the loss function that was just called
@@ -216,7 +216,7 @@ def validate(
         right += accuracy(logits, y) * len(y)
     return loss / n, right / n
 
-# %% ../nbs/11_learner.ipynb #9673e9e1
+# %% ../nbs/11_learner.ipynb #e1896968
 def fit(
     model: Module | nn.Module,  # from x to logits; ours or PyTorch's
     loss_fn: Callable,  # from logits and targets to the loss
@@ -239,7 +239,7 @@ def fit(
         history.valid_accuracy.append(valid_accuracy)
     return history
 
-# %% ../nbs/11_learner.ipynb #b7f9711e
+# %% ../nbs/11_learner.ipynb #e4162e74
 class SlowDataset(Dataset):
     "A dataset that waits before each sample, as if it came from a disk."
 
@@ -256,7 +256,7 @@ class SlowDataset(Dataset):
         time.sleep(self.wait)
         return super().__getitem__(i)
 
-# %% ../nbs/11_learner.ipynb #0af55586
+# %% ../nbs/11_learner.ipynb #dab02ee4
 def worker_loader(
     dataset: Dataset,  # of a class that lives in a module
     batch_size: int = 64,  # samples a batch
@@ -272,7 +272,7 @@ def worker_loader(
         dataset, batch_size, shuffle=shuffle, collate_fn=collate, num_workers=n_workers, **workers
     )
 
-# %% ../nbs/11_learner.ipynb #40eee92c
+# %% ../nbs/11_learner.ipynb #5712b67e
 class BrokenDataset(Dataset):
     "A dataset with one sample that cannot be read."
 

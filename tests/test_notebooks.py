@@ -1,0 +1,68 @@
+"""Every notebook under a real Jupyter kernel, and the outputs it is committed with are those of its code.
+
+nbdev_test runs the cells in a shell of its own; this is the second gate. Text is compared word for word and number for number (to
+one part in a thousand, since processors round differently), figures by presence and size. A cell whose text depends on the
+machine or the clock carries the tag `varies` and is only run.
+"""
+
+import base64
+import os
+import re
+import struct
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NBS = Path(__file__).resolve().parent.parent / "nbs"
+NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def numbers(text):
+    return [float(m.replace(",", "")) for m in NUMBER.findall(text)]
+
+
+def words(text):
+    "The text with numbers, spacing and addresses taken out."
+    return re.sub(r"\s+", " ", NUMBER.sub("#", ADDRESS.sub("", text))).strip()
+
+
+def texts(cell):
+    "What a reader sees of a cell's output as text; what went to stderr is the machine's affair."
+    for output in cell.outputs:
+        if output.output_type == "stream" and output.name == "stdout":
+            yield output.text
+        elif "data" in output and not any(
+            k.startswith(("image/", "text/html", "application/")) for k in output.data
+        ):
+            yield output.data.get("text/markdown", output.data.get("text/plain", ""))
+
+
+def figures(cell):
+    "Width and height in pixels of each picture."
+    for output in cell.outputs:
+        if "image/png" in output.get("data", {}):
+            yield struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in NBS.glob("[!_.]*.ipynb")))
+def test_runs_and_matches_its_saved_outputs(name):
+    saved = nbformat.read(NBS / f"{name}.ipynb", 4)
+    fresh = nbformat.read(NBS / f"{name}.ipynb", 4)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(NBS.parent),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    NotebookClient(fresh, timeout=120, kernel_name="python3", resources={"metadata": {"path": NBS}}).execute(
+        env=env
+    )
+    for old, new in zip(saved.cells, fresh.cells, strict=True):
+        if old.cell_type != "code" or "varies" in old.metadata.get("tags", []):
+            continue
+        before, after = "\n".join(texts(old)), "\n".join(texts(new))
+        assert words(before) == words(after), old.source
+        assert numbers(after) == pytest.approx(numbers(before), rel=1e-3, abs=1e-6), old.source
+        assert list(figures(old)) == list(figures(new)), old.source
