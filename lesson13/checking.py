@@ -40,7 +40,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-# %% ../nbs/90_checking.ipynb #4eea7c31
+# %% ../nbs/90_checking.ipynb #9eaf727a
 @dataclass
 class Exercise:
     "One exercise: what is asked, what it is tried on, the truth, the known mistakes, and the help."
@@ -54,10 +54,9 @@ class Exercise:
     run: Callable = field(default_factory=lambda: returns())  # (answer, inputs) -> (name, value) pairs
     rule: Callable | None = None  # (torch calls, inputs) -> how it breaks the exercise's rule, or None
     mistakes: dict[str, Callable] = field(default_factory=dict)  # the sentence to say -> a wrong answer
-    hints: tuple[str, ...] = ()  # from a nudge to nearly there
+    hints: list[str] = field(default_factory=list)  # from a nudge to nearly there
     answer: Callable | None = None  # a right answer; `solution` shows its source
     reason: str = ""  # why it is right
-    memory: dict = field(default_factory=dict, repr=False)  # what was computed once: cases, truth, mistakes
 
 # %% ../nbs/90_checking.ipynb #5a2c0dfd
 @dataclass
@@ -76,21 +75,27 @@ class Truth:
         'The input whose gradient is called `name`: "w" for "w.g".'
         return self.wrt or name.partition(".")[0]
 
-# %% ../nbs/90_checking.ipynb #bc95ba15
-EXERCISES: dict[str, Exercise] = {}  # in the order of the course
+# %% ../nbs/90_checking.ipynb #98c41403
+EXERCISES: dict[str, Exercise] = {}
+MEMORY: dict[
+    str, dict
+] = {}  # what is computed once for an exercise: its cases, its truth, what its mistakes give
 
 
 def declare(name: str, notebook: str, signature: str, task: str, **more: Any) -> Exercise:
     "Add an exercise to the list."
+    MEMORY.pop(name, None)
     EXERCISES[name] = Exercise(name, notebook, signature, task, **more)
     return EXERCISES[name]
 
-
-def solves(exercise: Exercise, reason: str, *hints: str) -> Callable:
-    "A decorator: this function or class is the solution of `exercise`."
+# %% ../nbs/90_checking.ipynb #47158d96
+def solves(exercise: Exercise, *words: str) -> Callable:
+    "A decorator: this function or class solves `exercise`; the words are the reason and the hints."
 
     def keep(answer):
-        exercise.answer, exercise.reason, exercise.hints = answer, reason, hints
+        exercise.answer = answer
+        if words:
+            exercise.reason, *exercise.hints = words
         return answer
 
     return keep
@@ -188,7 +193,7 @@ def a_or_an(noun: str) -> str:
     "The noun with its article."
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
-# %% ../nbs/90_checking.ipynb #a93c7ed4
+# %% ../nbs/90_checking.ipynb #c6134c1d
 def same(got: Any, want: Any) -> bool:
     "Are two plain values equal, up to float32 rounding?"
     if isinstance(got, Tensor) and isinstance(want, Tensor):
@@ -204,14 +209,14 @@ def same_kind(got: Tensor, want: Tensor) -> bool:
     "Whole numbers must not arrive as floats."
     return want.is_floating_point() or not got.is_floating_point()
 
-
+# %% ../nbs/90_checking.ipynb #9ab326a6
 def near(got: Tensor, want: Tensor) -> Tensor:
     "Which elements agree to one part in 10,000, or to 2 in 100,000 of the largest finite one?"
     got, want = got.double(), want.double()
     scale = want[want.isfinite()].abs().max().item() if want.isfinite().any() else 1.0
     return torch.isclose(got, want, rtol=1e-4, atol=2e-5 * scale + 1e-9, equal_nan=True)
 
-# %% ../nbs/90_checking.ipynb #ed8b10c5
+# %% ../nbs/90_checking.ipynb #1b8a8fff
 @dataclass
 class Outcome:
     "What an answer did with one case."
@@ -222,18 +227,20 @@ class Outcome:
     changed: tuple[str, ...] = ()  # inputs that it changed and should not have
     calls: list = field(default_factory=list)  # torch functions it called, if there is a rule about them
 
-    def like(self, other: "Outcome") -> bool:
-        "Is it the same outcome?"
-        same_names = self.values.keys() == other.values.keys() and self.changed == other.changed
-        return (
-            same_error(self.error, other.error) and same_names and all(map(self.agrees(other), self.values))
-        )
 
-    def agrees(self, other: "Outcome") -> Callable[[str], bool]:
-        "A function that says whether the two have the same value under a name."
-        return lambda name: (
-            name in self.values and name in other.values and same(self.values[name], other.values[name])
-        )
+def agree(one: Outcome, other: Outcome, name: str) -> bool:
+    "Do two outcomes have the same value under a name?"
+    return name in one.values and name in other.values and same(one.values[name], other.values[name])
+
+# %% ../nbs/90_checking.ipynb #bbcf6cda
+def alike(one: Outcome, other: Outcome) -> bool:
+    "Are two outcomes the same in everything?"
+    same_names = one.values.keys() == other.values.keys() and one.changed == other.changed
+    return (
+        same_error(one.error, other.error)
+        and same_names
+        and all(agree(one, other, name) for name in one.values)
+    )
 
 # %% ../nbs/90_checking.ipynb #31d0a4fc
 def same_error(one: BaseException | None, other: BaseException | None) -> bool:
@@ -283,51 +290,47 @@ def changes(before: dict, after: dict, meant: dict) -> tuple[str, ...]:
     )
     return tuple(path for path in was if path not in meant and not same(now.get(path), was[path]))
 
-# %% ../nbs/90_checking.ipynb #4bbb0be1
+# %% ../nbs/90_checking.ipynb #5b04cca9
 def as_float64(value: Any, memo: dict) -> Any:
     "A copy of an input whose float tensors are float64; one object under two names stays one object."
+    if isinstance(value, list | tuple):
+        return type(value)(as_float64(item, memo) for item in value)
     if id(value) in memo:
         return memo[id(value)]
-    if isinstance(value, Tensor):
-        copied = value.detach().clone()
-        memo[id(value)] = copied = copied.double() if copied.is_floating_point() else copied
-        if getattr(value, "g", None) is not None:
-            copied.g = value.g.double()
-    elif isinstance(value, list):
-        copied = [as_float64(item, memo) for item in value]
-    elif isinstance(value, tuple):
-        copied = tuple(as_float64(item, memo) for item in value)
-    else:
-        memo[id(value)] = copied = copy.deepcopy(value)
+    if not isinstance(value, Tensor):
+        return memo.setdefault(id(value), copy.deepcopy(value))
+    copied = value.detach().clone()
+    memo[id(value)] = copied = copied.double() if copied.is_floating_point() else copied
+    if getattr(value, "g", None) is not None:
+        copied.g = value.g.double()
     return copied
 
-# %% ../nbs/90_checking.ipynb #054d9c68
+# %% ../nbs/90_checking.ipynb #1b51451f
+def all_float64(inputs: dict) -> dict:
+    "A float64 copy of all the inputs of a case."
+    memo = {}
+    return {name: as_float64(value, memo) for name, value in inputs.items()}
+
+# %% ../nbs/90_checking.ipynb #23b2c995
 def true_outcome(truth: Truth, inputs: dict) -> Outcome:
     "What should come out of a case."
-    memo = {}
     try:
-        found = truth.values(**{k: as_float64(v, memo) for k, v in inputs.items()}) if truth.values else {}
+        found = truth.values(**all_float64(inputs)) if truth.values else {}
     except ValueError as error:
         return Outcome(error=error)
     found = found if isinstance(found, dict) else {"the result": found}
     found |= {name: true_gradient(truth, inputs, name) for name in truth.gradients}
     return Outcome({name: plain(value) for name, value in found.items()})
 
-# %% ../nbs/90_checking.ipynb #3cec7fb1
+# %% ../nbs/90_checking.ipynb #7a9bd346
 def true_gradient(truth: Truth, inputs: dict, name: str) -> Tensor:
     "One gradient by PyTorch's autograd, in an input that is a tensor, a `Box` or a number."
-    memo, path = {}, truth.input_of(name)
-    inputs = {key: as_float64(value, memo) for key, value in inputs.items()}
-    owner = inputs[path]
-    leaf = (
-        owner
-        if isinstance(owner, Tensor)
-        else torch.tensor(getattr(owner, "data", owner), dtype=torch.float64)
-    )
+    path, inputs = truth.input_of(name), all_float64(inputs)
+    owner = leaf = inputs[path]
     if isinstance(owner, Box):
-        owner.data = leaf
+        leaf = owner.data = torch.tensor(owner.data, dtype=torch.float64)
     elif isinstance(owner, float):
-        inputs[path] = leaf
+        leaf = inputs[path] = torch.tensor(owner, dtype=torch.float64)
     leaf.requires_grad_()
     (gradient,) = torch.autograd.grad(truth.gradient_of(**inputs), leaf)
     return held_gradient(owner) + gradient
@@ -337,13 +340,12 @@ def held_gradient(owner: Any) -> Any:
     "The gradient that an input holds already, or 0."
     return owner.grad if isinstance(owner, Box) else getattr(owner, "g", 0.0)
 
-# %% ../nbs/90_checking.ipynb #30b301a6
+# %% ../nbs/90_checking.ipynb #35bd85c3
 def measured(truth: Truth, inputs: dict, name: str, index: tuple) -> float:
     "One element of a gradient by central differences."
     step, heights, path = 1e-5, [], truth.input_of(name)
     for sign in (1, -1):
-        memo = {}
-        moved = {key: as_float64(value, memo) for key, value in inputs.items()}
+        moved = all_float64(inputs)
         owner = moved[path]
         holder, key = owner, index
         if not isinstance(owner, Tensor):
@@ -424,23 +426,26 @@ class Notepad(io.TextIOBase):
         self.kept += str(text)[: max(0, 1000 - len(self.kept))]
         return len(text)
 
-# %% ../nbs/90_checking.ipynb #ab3ff8e0
+# %% ../nbs/90_checking.ipynb #44ec4b21
 def saved_settings() -> list[tuple[Callable, Any]]:
     "Settings that must be as before, each after the function that puts it back."
-    found = [
+    return [
         (torch.set_default_dtype, torch.get_default_dtype()),
         (torch.set_grad_enabled, torch.is_grad_enabled()),
         (torch.set_rng_state, torch.get_rng_state()),
         (torch.set_num_threads, torch.get_num_threads()),
+        (restore_device, default_device()),
         (random.setstate, random.getstate()),
         (sys.setrecursionlimit, sys.getrecursionlimit()),
         (sys.settrace, sys.gettrace()),
         (os.chdir, os.getcwd()),
-        (restore_device, default_device()),
     ]
-    if numpy := sys.modules.get("numpy"):
-        found.append((numpy.random.set_state, numpy.random.get_state()))
-    return found
+
+# %% ../nbs/90_checking.ipynb #af35fea8
+def numpy_seed() -> list[tuple[Callable, Any]]:
+    "The same for NumPy's random numbers, where NumPy is in use."
+    numpy = sys.modules.get("numpy")
+    return [(numpy.random.set_state, numpy.random.get_state())] if numpy else []
 
 # %% ../nbs/90_checking.ipynb #ffc5b7c1
 def default_device() -> Any:
@@ -453,11 +458,11 @@ def restore_device(device: Any) -> None:
     if default_device() != device:
         torch.set_default_device(None if device == torch.device("cpu") else device)
 
-# %% ../nbs/90_checking.ipynb #bb2986f4
+# %% ../nbs/90_checking.ipynb #422e4a00
 @contextlib.contextmanager
 def usual_settings() -> Iterator[None]:
     "float32, gradients on, one thread, no warnings; afterwards everything as it was."
-    settings = saved_settings()
+    settings = saved_settings() + numpy_seed()
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(1)  # small tensors: more threads only wait for each other
     try:
@@ -485,17 +490,14 @@ def unharmed() -> Iterator[None]:
                 for name in now.keys() - old.keys() if owner is Tensor else ():
                     delattr(owner, name)
 
-# %% ../nbs/90_checking.ipynb #26afdbb1
+# %% ../nbs/90_checking.ipynb #65747deb
 def try_cases(exercise: Exercise, answer: Any, cases: dict[str, dict]) -> tuple[list[Outcome], str]:
     "Run an answer on every case, out of harm's way: the outcomes, and what it printed."
     outcomes, notepad = [], Notepad()
     with unharmed(), contextlib.redirect_stdout(notepad), contextlib.redirect_stderr(notepad):
         timer = start_timer(TIME_LIMIT)
         try:
-            for inputs in cases.values():
-                outcomes.append(try_case(exercise, answer, inputs))
-                if not isinstance(outcomes[-1].error, Exception | None):
-                    break  # it wants to leave: no more cases
+            run_cases(exercise, answer, cases, outcomes)
             timer.stop()
         except BaseException as error:  # TimeUp
             outcomes.append(Outcome(error=error))
@@ -505,7 +507,15 @@ def try_cases(exercise: Exercise, answer: Any, cases: dict[str, dict]) -> tuple[
         outcome.line = own_line(outcome.error, answer) if outcome.error else ""
     return outcomes, notepad.kept
 
-# %% ../nbs/90_checking.ipynb #84483eb3
+# %% ../nbs/90_checking.ipynb #4d566e3f
+def run_cases(exercise: Exercise, answer: Any, cases: dict[str, dict], outcomes: list[Outcome]) -> None:
+    "Append the outcome of every case; stop early where the answer wants to leave Python."
+    for inputs in cases.values():
+        outcomes.append(try_case(exercise, answer, inputs))
+        if not isinstance(outcomes[-1].error, Exception | None):
+            break
+
+# %% ../nbs/90_checking.ipynb #57404a56
 @dataclass
 class Report:
     "What `check` found; shows itself as text, or as HTML where there is a display."
@@ -515,11 +525,26 @@ class Report:
     lines: list[str]  # what there is to say, at most five lines
     mistake: str = ""  # the sentence of the mistake that was recognised
     inputs: dict = field(default_factory=dict)  # the inputs of the case that failed, to try yourself
-    passed = property(lambda self: self.status == "passed", doc="Is everything right?")
-    text = property(lambda self: as_text(self.title, self.lines), doc="The report in at most six lines.")
-    title = property(lambda self: f"{self.name}: {self.status}", doc="The first line.")
-    __repr__ = lambda self: self.text
-    _repr_html_ = lambda self: as_html(self.title, self.lines, COLOURS.get(self.status, "#c2410c"))
+
+    @property
+    def passed(self) -> bool:
+        "Is everything right?"
+        return self.status == "passed"
+
+# %% ../nbs/90_checking.ipynb #16186d75
+def report_title(self: Report) -> str:
+    "The first line."
+    return f"{self.name}: {self.status}"
+
+
+def report_html(self: Report) -> str:
+    "The report as HTML."
+    return as_html(self.title, self.lines, COLOURS.get(self.status, "#c2410c"))
+
+
+Report.title = property(report_title)
+Report.text = property(lambda self: as_text(self.title, self.lines), doc="The report in at most six lines.")
+Report.__repr__, Report._repr_html_ = (lambda self: self.text), report_html
 
 # %% ../nbs/90_checking.ipynb #4903a857
 COLOURS = {"passed": "#15803d", "not attempted": "#6b7280", "hint": "#2563eb"}
@@ -581,7 +606,7 @@ class Fault:
     name: str = ""  # the value that is wrong, if it is about one
     cause: str = ""  # a likely cause that can be seen from the shapes or numbers alone
 
-# %% ../nbs/90_checking.ipynb #20b8cbdc
+# %% ../nbs/90_checking.ipynb #05e885d2
 def fault_in(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> Fault | None:
     "The first thing wrong in one case, or None."
     if got.error is not None or want.error is not None:
@@ -597,7 +622,7 @@ def fault_in(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> F
     )
     return next(filter(None, faults), None) or fault_of_change(got)
 
-
+# %% ../nbs/90_checking.ipynb #c5f60627
 def fault_before_error(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> Fault | None:
     "A value that was wrong before something was raised."
     early = [name for name in got.values if name in want.values]
@@ -663,24 +688,29 @@ def files_of(answer: Any) -> set[str]:
     files = {code.co_filename for code in codes if code is not None}
     return {file for file in files if not file.startswith(os.path.dirname(torch.__file__))}
 
-# %% ../nbs/90_checking.ipynb #a551eccd
+# %% ../nbs/90_checking.ipynb #b1318b69
 def fault_in_value(exercise: Exercise, inputs: dict, name: str, want: Any, got: Any) -> Fault | None:
     "What is wrong with one value, or None."
     if same(got, want):
         return None
     if isinstance(got, Odd) and got.what == "not set":
         return Fault("wrong value", f"{name} was not set.", name)
-    if type(got) is not type(want):
-        cause = "torch.stack or torch.tensor makes one tensor of it." if isinstance(got, tuple) else ""
-        return Fault("wrong type", f"{name} is {describe(got)}; expected {describe(want)}.", name, cause)
-    if not isinstance(want, Tensor):
-        return Fault("wrong value", f"{name} is {describe(got)}; expected {describe(want)}.", name)
+    if type(got) is not type(want) or not isinstance(want, Tensor):
+        return fault_of_type(name, want, got)
     if got.shape != want.shape:
         shapes = f"{name} has shape {tuple(got.shape)}; expected {tuple(want.shape)}."
         return Fault("wrong shape", shapes, name, cause_of_shape(inputs, got, want))
     if not same_kind(got, want):
         return Fault("wrong type", f"{name} holds floats; expected whole numbers.", name)
     return Fault("wrong value", one_element(exercise.truth, inputs, name, want, got), name)
+
+# %% ../nbs/90_checking.ipynb #2acb2080
+def fault_of_type(name: str, want: Any, got: Any) -> Fault:
+    "A tuple where a tensor is due, a wrong tuple, and the like."
+    status = "wrong value" if type(got) is type(want) else "wrong type"
+    stack = isinstance(got, tuple) and isinstance(want, Tensor)
+    cause = "torch.stack or torch.tensor makes one tensor of it." if stack else ""
+    return Fault(status, f"{name} is {describe(got)}; expected {describe(want)}.", name, cause)
 
 # %% ../nbs/90_checking.ipynb #6383ca4f
 def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor) -> str:
@@ -725,12 +755,12 @@ def cause_of_shape(inputs: dict, got: Tensor, want: Tensor) -> str:
         return "A square appeared: did (n, 1) meet (n,) and broadcast to (n, n)?"
     return ""
 
-# %% ../nbs/90_checking.ipynb #6fc0d6d8
+# %% ../nbs/90_checking.ipynb #639d3d56
 def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
     "The sentence of the mistake that the outcomes show, or an empty one."
     known = remembered(exercise, "mistakes", lambda: what_mistakes_give(exercise, trial.cases))
     for sentence, outcomes in known.items():
-        if all(map(Outcome.like, trial.got, outcomes)):
+        if all(map(alike, trial.got, outcomes)):
             return sentence
     for sentence, outcomes in known.items():
         if name and agrees_where_wrong(name, trial, outcomes):
@@ -738,7 +768,7 @@ def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
     alone = [sentence for sentence, outcomes in known.items() if agrees_in_case(name, first, trial, outcomes)]
     return alone[0] if len(alone) == 1 else ""
 
-
+# %% ../nbs/90_checking.ipynb #b9d9e169
 def what_mistakes_give(exercise: Exercise, cases: dict[str, dict]) -> dict[str, list[Outcome]]:
     "The outcomes of every mistake."
     with usual_settings():
@@ -747,12 +777,13 @@ def what_mistakes_give(exercise: Exercise, cases: dict[str, dict]) -> dict[str, 
             for sentence, wrong in exercise.mistakes.items()
         }
 
-# %% ../nbs/90_checking.ipynb #f4596ab9
+# %% ../nbs/90_checking.ipynb #773f305c
 def remembered(exercise: Exercise, what: str, compute: Callable) -> Any:
     "A result of `compute` that is the same for every answer, computed once."
-    if what not in exercise.memory:
-        exercise.memory[what] = compute()
-    return exercise.memory[what]
+    memory = MEMORY.setdefault(exercise.name, {})
+    if what not in memory:
+        memory[what] = compute()
+    return memory[what]
 
 
 def cases_and_truth(exercise: Exercise) -> tuple[dict[str, dict], list[Outcome]]:
@@ -761,24 +792,23 @@ def cases_and_truth(exercise: Exercise) -> tuple[dict[str, dict], list[Outcome]]
         cases = exercise.cases()
         return cases, [true_outcome(exercise.truth, inputs) for inputs in cases.values()]
 
-# %% ../nbs/90_checking.ipynb #69e3e6c3
+# %% ../nbs/90_checking.ipynb #a5596a30
 def agrees_where_wrong(name: str, trial: "Trial", outcomes: list[Outcome]) -> bool:
     "Does one value agree with a mistake's, in every case in which the mistake makes a difference?"
     telling = [
         (got, theirs)
         for got, want, theirs in zip(trial.got, trial.want, outcomes, strict=True)
-        if not theirs.agrees(want)(name) and want.error is None
+        if not agree(theirs, want, name) and want.error is None
     ]
     return bool(telling) and all(
-        theirs.agrees(got)(name) or (got.error and same_error(got.error, theirs.error))
+        agree(theirs, got, name) or (got.error and same_error(got.error, theirs.error))
         for got, theirs in telling
     )
 
-# %% ../nbs/90_checking.ipynb #254f7ed9
+# %% ../nbs/90_checking.ipynb #dc37703f
 def agrees_in_case(name: str, case: int, trial: "Trial", outcomes: list[Outcome]) -> bool:
     "Does one value agree with a mistake's in one case, and differ from the truth there?"
-    theirs = outcomes[case].agrees(trial.got[case])
-    return theirs(name) and not outcomes[case].agrees(trial.want[case])(name)
+    return agree(outcomes[case], trial.got[case], name) and not agree(outcomes[case], trial.want[case], name)
 
 # %% ../nbs/90_checking.ipynb #87e9a19e
 def guess(name: str, trial: "Trial") -> str:
@@ -1087,7 +1117,7 @@ def progress_html(self: Progress) -> str:
 
 Progress._repr_html_ = progress_html
 
-# %% ../nbs/90_checking.ipynb #d973483e
+# %% ../nbs/90_checking.ipynb #b483cd37
 def hint(
     name: str,  # the name of an exercise
 ) -> "Help":  # shows itself
@@ -1101,7 +1131,7 @@ def hint(
         f"{name}: hint {given} of {len(exercise.hints)}", [exercise.hints[given - 1], *filter(None, [more])]
     )
 
-
+# %% ../nbs/90_checking.ipynb #72abb4b3
 def solution(
     name: str,  # the name of an exercise
 ) -> "Help":  # shows itself
@@ -1186,7 +1216,7 @@ _relu.mistakes = {
 def relu(x):
     return x.clamp(min=0.0)
 
-# %% ../nbs/90_checking.ipynb #55e42d4b
+# %% ../nbs/90_checking.ipynb #cb7a8270
 PRODUCTS = {
     "matmul",
     "mm",
@@ -1200,6 +1230,8 @@ PRODUCTS = {
     "kron",
     "chain_matmul",
 }
+
+# %% ../nbs/90_checking.ipynb #6865df42
 MATRIX_CASES = {
     "2 × 3 by 3 × 4": (2, 3, 4),
     "square, 3 × 3": (3, 3, 3),
@@ -1210,7 +1242,7 @@ MATRIX_CASES = {
     "8 × 3 by 3 × 8": (8, 3, 8),
 }
 
-
+# %% ../nbs/90_checking.ipynb #639e6b33
 def matrix_cases() -> dict[str, dict]:
     "Pairs of matrices."
     return {
@@ -1236,7 +1268,7 @@ def loops_rule(calls: list, inputs: dict) -> str | None:
     vectors = any(name in ("mul", "rmul") and max(dims, default=0) > 0 for name, dims in calls)
     return ADDS_WITH_SUM if vectors or any(name in ("sum", "dot", "vdot") for name, _ in calls) else None
 
-# %% ../nbs/90_checking.ipynb #1ba3c265
+# %% ../nbs/90_checking.ipynb #a3a58e6d
 def dot_rule(calls: list, inputs: dict) -> str | None:
     "Two loops; the product of two vectors is fine."
     if any(name in PRODUCTS and max(dims, default=2) > 1 for name, dims in calls):
@@ -1246,7 +1278,7 @@ def dot_rule(calls: list, inputs: dict) -> str | None:
     )
     return THIRD_LOOP if long else None
 
-
+# %% ../nbs/90_checking.ipynb #067d1329
 def broadcast_rule(calls: list, inputs: dict) -> str | None:
     "One loop, or none."
     if any(name in PRODUCTS | {"dot", "vdot"} for name, _ in calls):
@@ -1287,7 +1319,7 @@ _matmul_loops = declare(
     rule=loops_rule,
 )
 
-# %% ../nbs/90_checking.ipynb #13be7ba8
+# %% ../nbs/90_checking.ipynb #7b8a28d7
 _matmul_loops.mistakes = {
     "c[i, j] is overwritten: = where += must add up, so only the last product is left.": three_loops(
         lambda c, a, b, i, j, k: c[i, j : j + 1].fill_(a[i, k] * b[k, j])
@@ -1302,6 +1334,10 @@ _matmul_loops.mistakes = {
         lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[j, k])
     ),
     "the result is transposed: c[j, i] is filled where c[i, j] belongs.": lambda a, b: (a @ b).T,
+}
+
+# %% ../nbs/90_checking.ipynb #ecca44b5
+_matmul_loops.mistakes |= {
     "a is indexed [k, i]; its first index is the row, i.": lambda a, b: matmul_loops(a.T, b),
     LIBRARY_PRODUCT: lambda a, b: a @ b,
     ADDS_WITH_SUM: lambda a, b: torch.stack([torch.stack([(row * col).sum() for col in b.T]) for row in a]),
@@ -1418,7 +1454,7 @@ def matmul_broadcast(a, b):
         c[i] = (a[i, :, None] * b).sum(dim=0)
     return c
 
-# %% ../nbs/90_checking.ipynb #ad746e95
+# %% ../nbs/90_checking.ipynb #31a52559
 _matmul_einsum = declare(
     "matmul_einsum",
     "01_matmul",
@@ -1428,6 +1464,8 @@ _matmul_einsum = declare(
     truth=Truth(lambda a, b: a @ b),
     rule=einsum_rule,
 )
+
+# %% ../nbs/90_checking.ipynb #226a4bcb
 _matmul_einsum.mistakes = {
     "the output is ki: the indices after -> stand in the wrong order.": lambda a, b: torch.einsum(
         "ij,jk->ki", a, b
@@ -1441,6 +1479,10 @@ _matmul_einsum.mistakes = {
     "two different inner indices: nothing ties a's columns to b's rows.": lambda a, b: torch.einsum(
         "ij,lk->ik", a, b
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #f4dfb9ab
+_matmul_einsum.mistakes |= {
     "nothing stands after ->, so everything is summed to one number.": lambda a, b: torch.einsum(
         "ij,jk->", a, b
     ),
@@ -1458,7 +1500,7 @@ _matmul_einsum.mistakes = {
 def matmul_einsum(a, b):
     return torch.einsum("ij,jk->ik", a, b)
 
-# %% ../nbs/90_checking.ipynb #d40b11f6
+# %% ../nbs/90_checking.ipynb #49081ae2
 SHAPE_PAIRS = [
     ((3, 4), (4,)),
     ((5, 1), (1, 6)),
@@ -1472,7 +1514,7 @@ SHAPE_PAIRS = [
     ((3, 4), (3,)),
 ]
 
-
+# %% ../nbs/90_checking.ipynb #a1d9ced4
 def true_broadcast(shape_a: tuple, shape_b: tuple) -> tuple:
     "What PyTorch says; its error as a ValueError."
     try:
@@ -1501,7 +1543,7 @@ def fit(x: int, y: int) -> int:
         raise ValueError(f"{x} does not fit {y}")
     return y if x == 1 else x
 
-# %% ../nbs/90_checking.ipynb #530edd08
+# %% ../nbs/90_checking.ipynb #8ebb161d
 _broadcast_shape = declare(
     "broadcast_shape",
     "01_matmul",
@@ -1511,6 +1553,8 @@ _broadcast_shape = declare(
     truth=Truth(true_broadcast),
     rule=without("broadcast_shapes", "broadcast_tensors"),
 )
+
+# %% ../nbs/90_checking.ipynb #e532c2be
 _broadcast_shape.mistakes = {
     "the shapes are lined up from the left; they must be lined up from the right.": from_pairs_of_sizes(
         fit, "left"
@@ -1524,6 +1568,10 @@ _broadcast_shape.mistakes = {
     "the dimensions that only the longer shape has are lost.": lambda a, b: true_broadcast(a, b)[
         max(len(a), len(b)) - min(len(a), len(b)) :
     ],
+}
+
+# %% ../nbs/90_checking.ipynb #fbdcfe88
+_broadcast_shape.mistakes |= {
     "shapes of different length do fit: missing dimensions count as 1.": lambda a, b: tuple(
         fit(x, y) for x, y in zip(a, b, strict=True)
     ),
@@ -1552,23 +1600,27 @@ def broadcast_shape(shape_a, shape_b):
         sizes.append(y if x == 1 else x)
     return tuple(reversed(sizes))
 
-# %% ../nbs/90_checking.ipynb #e96eb384
+# %% ../nbs/90_checking.ipynb #baffc009
 _lin = declare(
     "lin",
     "02_forward",
     "lin(x, w, b)",
     "The linear layer: x is (n, n_in), w (n_in, n_out), b (n_out,); return (n, n_out).",
-    cases=lambda: {
-        f"batch {n}, {n_in} in, {n_out} out": {
-            "x": rand(n, n_in, seed=1),
-            "w": rand(n_in, n_out, seed=2),
-            "b": rand(n_out, seed=3),
-        }
-        for n, n_in, n_out in ((4, 3, 2), (1, 2, 3), (3, 3, 3), (5, 2, 1))
-    },
     truth=Truth(lambda x, w, b: x @ w + b),
     rule=without("linear", "addmm"),
 )
+
+# %% ../nbs/90_checking.ipynb #f36462e4
+_lin.cases = lambda: {
+    f"batch {n}, {n_in} in, {n_out} out": {
+        "x": rand(n, n_in, seed=1),
+        "w": rand(n_in, n_out, seed=2),
+        "b": rand(n_out, seed=3),
+    }
+    for n, n_in, n_out in ((4, 3, 2), (1, 2, 3), (3, 3, 3), (5, 2, 1))
+}
+
+# %% ../nbs/90_checking.ipynb #d5960992
 _lin.mistakes = {
     "the biases are missing.": lambda x, w, b: x @ w,
     "w is transposed; here it is (n_in, n_out), so x @ w.": lambda x, w, b: x @ w.T + b,
@@ -1594,7 +1646,7 @@ _lin.mistakes = {
 def lin(x, w, b):
     return x @ w + b
 
-# %% ../nbs/90_checking.ipynb #f3dc14e6
+# %% ../nbs/90_checking.ipynb #283a3805
 _mse = declare(
     "mse",
     "02_forward",
@@ -1611,12 +1663,12 @@ _mse = declare(
     rule=without("mse_loss"),
 )
 
-
+# %% ../nbs/90_checking.ipynb #7cb4860e
 def error_of(output: Tensor, target: Tensor) -> Tensor:
     "The difference, without the trap."
     return output - target.reshape(output.shape)
 
-# %% ../nbs/90_checking.ipynb #f63a9a96
+# %% ../nbs/90_checking.ipynb #96bd3563
 _mse.mistakes = {
     "(n, 1) - (n,) broadcast to (n, n): every prediction met every target. Make the shapes equal first.": lambda o, t: (
         ((o - t) ** 2).mean()
@@ -1631,6 +1683,10 @@ _mse.mistakes = {
     ),
     "nothing is squared; the plain differences cancel.": lambda o, t: error_of(o, t).mean(),
     "the mean is missing: the loss is one number.": lambda o, t: error_of(o, t) ** 2,
+}
+
+# %% ../nbs/90_checking.ipynb #0ee42905
+_mse.mistakes |= {
     "the errors of a row are added before squaring, so they cancel.": lambda o, t: (
         error_of(o, t).reshape(len(o), -1).sum(1) ** 2
     ).mean(),
@@ -1648,7 +1704,7 @@ def mse(output, target):
     difference = output - target.reshape(output.shape)
     return (difference**2).mean()
 
-# %% ../nbs/90_checking.ipynb #3a765385
+# %% ../nbs/90_checking.ipynb #49cbce5e
 _init_scale = declare(
     "init_scale",
     "02_forward",
@@ -1657,6 +1713,8 @@ _init_scale = declare(
     cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (1, 8, 50, 784)},
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
 )
+
+# %% ../nbs/90_checking.ipynb #38e99782
 _init_scale.mistakes = {
     "this is the variance, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
     "this is the scale for layers without a ReLU, the root of 1/n_in; the 2 is missing.": lambda n_in: (
@@ -1680,13 +1738,13 @@ _init_scale.mistakes = {
 def init_scale(n_in):
     return math.sqrt(2 / n_in)
 
-# %% ../nbs/90_checking.ipynb #016947f9
+# %% ../nbs/90_checking.ipynb #89aa49ef
 def units_case(n: int, k: int) -> dict:
     "Inputs for `n` points and `k` units."
     lines = {name: rand(k, seed=seed) for seed, name in enumerate(("slopes", "intercepts", "weights"), 1)}
     return {"x": rand(n, seed=9, scale=2.0), **lines, "bias": 0.7}
 
-
+# %% ../nbs/90_checking.ipynb #f5c50b72
 _relu_sum = declare(
     "relu_sum",
     "03_curve_fitting",
@@ -1700,7 +1758,7 @@ _relu_sum = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #e1707289
+# %% ../nbs/90_checking.ipynb #9227c9ae
 _relu_sum.mistakes = {
     "the ReLU is missing: a sum of straight lines is one straight line.": lambda x, s, i, w, b: (
         (s * x[:, None] + i) @ w + b
@@ -1715,6 +1773,10 @@ _relu_sum.mistakes = {
     "the weights are inside the ReLU; a negative weight must be able to bend a line down.": lambda x, s, i, w, b: (
         (w * (s * x[:, None] + i)).relu().sum(1) + b
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #95245c09
+_relu_sum.mistakes |= {
     "the intercepts are added to x; they are added to slopes * x.": lambda x, s, i, w, b: (
         (s * (x[:, None] + i)).relu() @ w + b
     ),
@@ -1760,7 +1822,7 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     yield "measuring on both sides of x", bool(both)
     yield "the gradient", gradient
 
-# %% ../nbs/90_checking.ipynb #1c2a019d
+# %% ../nbs/90_checking.ipynb #2756dccf
 _numerical_grad = declare(
     "numerical_grad",
     "04_chain_rule",
@@ -1775,7 +1837,7 @@ _numerical_grad = declare(
     truth=Truth(lambda f, x: {"measuring on both sides of x": True, "the gradient": true_slopes(f, x)}),
 )
 
-
+# %% ../nbs/90_checking.ipynb #785f823b
 def true_slopes(f: Callable, x: Tensor) -> Tensor:
     "By autograd."
     x = x.clone().requires_grad_()
@@ -1797,7 +1859,7 @@ def central(f: Callable, x: Tensor, step: Tensor, eps: float = 1e-5) -> Tensor:
     "Rise over run, measured on both sides."
     return (f(x + eps * step) - f(x - eps * step)) / (2 * eps)
 
-# %% ../nbs/90_checking.ipynb #ea75298e
+# %% ../nbs/90_checking.ipynb #b74e0b54
 _numerical_grad.mistakes = {
     "these are forward differences, f(x + h) - f(x); central ones go h to both sides.": by_differences(
         lambda f, x, step: (f(x + 1e-7 * step) - f(x)) / 1e-7
@@ -1812,6 +1874,10 @@ _numerical_grad.mistakes = {
     "all elements are nudged together; nudge one at a time.": lambda f, x: torch.full_like(
         x, central(f, x, torch.ones_like(x)).item()
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #ec7b3d33
+_numerical_grad.mistakes |= {
     "the result is flat; it must have the shape of x.": by_differences(central, flat=True),
     "h is far too large: the curve bends within the step.": by_differences(
         lambda f, x, s: central(f, x, s, 0.5)
@@ -1842,12 +1908,12 @@ def numerical_grad(f, x):
         slopes.view(-1)[i] = (f(up) - f(down)) / (2 * h)
     return slopes
 
-# %% ../nbs/90_checking.ipynb #9d6ebcf5
+# %% ../nbs/90_checking.ipynb #ce5c5f1b
 def chain(derivative: Callable) -> Callable:
     "An answer to `chain_of_three` whose derivative is `derivative(x, exp(x * x))`."
     return lambda x: (math.sin(math.exp(x * x)), derivative(x, math.exp(x * x)))
 
-
+# %% ../nbs/90_checking.ipynb #030138e3
 _chain_of_three = declare(
     "chain_of_three",
     "04_chain_rule",
@@ -1863,7 +1929,7 @@ _chain_of_three = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #33d58230
+# %% ../nbs/90_checking.ipynb #c3e25672
 _chain_of_three.mistakes = {
     "the slope of the innermost step, 2x, is missing.": chain(lambda x, e: math.cos(e) * e),
     "the slope of exp is missing: exp(x²) stays as a factor.": chain(lambda x, e: math.cos(e) * 2 * x),
@@ -1878,6 +1944,10 @@ _chain_of_three.mistakes = {
     ),
     "the slopes are added; along one path they are multiplied.": chain(lambda x, e: math.cos(e) + e + 2 * x),
     "sin stayed as it is; its slope is cos.": chain(lambda x, e: math.sin(e) * e * 2 * x),
+}
+
+# %% ../nbs/90_checking.ipynb #92045a21
+_chain_of_three.mistakes |= {
     "the slope of x² is 2x, not x.": chain(lambda x, e: math.cos(e) * e * x),
     "the value is sin(exp(x)²); square first, then exp.": lambda x: (
         math.sin(math.exp(x) ** 2),
@@ -1898,7 +1968,7 @@ def chain_of_three(x):
     b = math.exp(a)
     return math.sin(b), math.cos(b) * b * 2 * x
 
-# %% ../nbs/90_checking.ipynb #2ac56a33
+# %% ../nbs/90_checking.ipynb #e3715349
 _linear_jacobian = declare(
     "linear_jacobian",
     "04_chain_rule",
@@ -1911,6 +1981,8 @@ _linear_jacobian = declare(
         lambda w: torch.autograd.functional.jacobian(lambda x: x @ w, torch.ones(len(w), dtype=w.dtype)).T
     ),
 )
+
+# %% ../nbs/90_checking.ipynb #419f758f
 _linear_jacobian.mistakes = {
     "this has a row for every output; here a row belongs to an input.": lambda w: w.T,
     "the outputs are added up: this is the gradient of their sum, not the Jacobian.": lambda w: w.sum(1),
@@ -1932,7 +2004,7 @@ _linear_jacobian.mistakes = {
 def linear_jacobian(w):
     return w
 
-# %% ../nbs/90_checking.ipynb #d5c0a254
+# %% ../nbs/90_checking.ipynb #2c0dd9cb
 def run_value(answer: Callable, inputs: dict) -> Iterator:
     "Call the operation, then its backward with the upstream gradient."
     *operands, upstream = inputs.values()
@@ -1944,7 +2016,7 @@ def run_value(answer: Callable, inputs: dict) -> Iterator:
     pair[1](upstream)
     yield from ((f"{name}.grad", box.grad) for name, box in inputs.items() if isinstance(box, Box))
 
-
+# %% ../nbs/90_checking.ipynb #3117636c
 def operation(value: Callable, *slopes: Callable, put: Callable = lambda old, new: old + new) -> Callable:
     "An operation from its value and one function for each operand's gradient, (operands, upstream) -> number."
 
@@ -1957,7 +2029,7 @@ def operation(value: Callable, *slopes: Callable, put: Callable = lambda old, ne
 
     return forward
 
-# %% ../nbs/90_checking.ipynb #ab54e225
+# %% ../nbs/90_checking.ipynb #48a4f59b
 def two_boxes(*numbers: float, upstream: float) -> dict:
     "Two operands, with gradients already there if four numbers are given."
     a, b, *grads = numbers
@@ -1969,18 +2041,12 @@ def one_box_twice() -> dict:
     a = Box(3.0, 0.5)
     return {"a": a, "b": a, "upstream": 2.0}
 
-
+# %% ../nbs/90_checking.ipynb #6b246a33
 _value_mul = declare(
     "value_mul",
     "05_scalar_autograd",
     "value_mul(a, b)",
     "For objects with .data and .grad, return (a.data * b.data, backward), where backward(out_grad) adds to a.grad and b.grad.",
-    cases=lambda: {
-        "two numbers": two_boxes(2.0, -3.0, upstream=1.5),
-        "gradients there already": two_boxes(0.5, 4.0, 1.0, -2.0, upstream=-0.7),
-        "a zero": two_boxes(0.0, 5.0, upstream=2.0),
-        "one object on both sides": one_box_twice(),
-    },
     run=run_value,
     truth=Truth(
         lambda a, b, upstream: {"the value": a.data * b.data},
@@ -1989,12 +2055,20 @@ _value_mul = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #d39228fc
+# %% ../nbs/90_checking.ipynb #87a36715
+_value_mul.cases = lambda: {
+    "two numbers": two_boxes(2.0, -3.0, upstream=1.5),
+    "gradients there already": two_boxes(0.5, 4.0, 1.0, -2.0, upstream=-0.7),
+    "a zero": two_boxes(0.0, 5.0, upstream=2.0),
+    "one object on both sides": one_box_twice(),
+}
+
+# %% ../nbs/90_checking.ipynb #420f0626
 def times(a: Box, b: Box) -> float:
     "The value of a product."
     return a.data * b.data
 
-
+# %% ../nbs/90_checking.ipynb #eb4a20c5
 _value_mul.mistakes = {
     "= where += must add: a gradient that was there, or a second use, is lost.": operation(
         times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: new
@@ -2009,6 +2083,10 @@ _value_mul.mistakes = {
         times, lambda a, b, g: g, lambda a, b, g: g
     ),
     "b gets no gradient.": operation(times, lambda a, b, g: b.data * g),
+}
+
+# %% ../nbs/90_checking.ipynb #ffb1aa10
+_value_mul.mistakes |= {
     "a gets no gradient.": operation(times, lambda a, b, g: 0.0, lambda a, b, g: a.data * g),
     "the value is a sum; it must be a product.": operation(
         lambda a, b: a.data + b.data, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g
@@ -2033,18 +2111,12 @@ def value_mul(a, b):
 
     return a.data * b.data, backward
 
-# %% ../nbs/90_checking.ipynb #a2dd0977
+# %% ../nbs/90_checking.ipynb #251c6971
 _value_tanh = declare(
     "value_tanh",
     "05_scalar_autograd",
     "value_tanh(a)",
     "For an object with .data and .grad, return (tanh of a.data, of any size; backward), where backward(out_grad) adds to a.grad.",
-    cases=lambda: {
-        "a positive number": {"a": Box(0.8), "upstream": 1.5},
-        "a gradient there already": {"a": Box(-1.2, 2.0), "upstream": -0.6},
-        "zero": {"a": Box(0.0), "upstream": 3.0},
-        "far out, where tanh is flat": {"a": Box(400.0, 1.0), "upstream": 2.0},
-    },
     run=run_value,
     truth=Truth(
         lambda a, upstream: {"the value": math.tanh(a.data)},
@@ -2053,12 +2125,20 @@ _value_tanh = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #74aa2ff1
+# %% ../nbs/90_checking.ipynb #c2c34a12
+_value_tanh.cases = lambda: {
+    "a positive number": {"a": Box(0.8), "upstream": 1.5},
+    "a gradient there already": {"a": Box(-1.2, 2.0), "upstream": -0.6},
+    "zero": {"a": Box(0.0), "upstream": 3.0},
+    "far out, where tanh is flat": {"a": Box(400.0, 1.0), "upstream": 2.0},
+}
+
+# %% ../nbs/90_checking.ipynb #7b70a0b4
 def tanh_of(a: Box) -> float:
     "The value of a tanh."
     return math.tanh(a.data)
 
-
+# %% ../nbs/90_checking.ipynb #b2dc0e02
 _value_tanh.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         tanh_of, lambda a, g: (1 - tanh_of(a) ** 2) * g, put=lambda old, new: new
@@ -2071,6 +2151,10 @@ _value_tanh.mistakes = {
     ),
     "the square is missing: 1 - t².": operation(tanh_of, lambda a, g: (1 - tanh_of(a)) * g),
     "out_grad is passed on unchanged; the slope of tanh is 1 only at 0.": operation(tanh_of, lambda a, g: g),
+}
+
+# %% ../nbs/90_checking.ipynb #2e6e85fd
+_value_tanh.mistakes |= {
     "this is the slope of the sigmoid, t (1 - t).": operation(
         tanh_of, lambda a, g: tanh_of(a) * (1 - tanh_of(a)) * g
     ),
@@ -2102,18 +2186,12 @@ def value_tanh(a):
 
     return t, backward
 
-# %% ../nbs/90_checking.ipynb #c6a9d4f9
+# %% ../nbs/90_checking.ipynb #8470253e
 _value_pow = declare(
     "value_pow",
     "05_scalar_autograd",
     "value_pow(a, k)",
     "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad.",
-    cases=lambda: {
-        "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
-        "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
-        "one over": {"a": Box(4.0), "k": -1, "upstream": 3.0},
-        "a root": {"a": Box(9.0, 1.0), "k": 0.5, "upstream": 2.0},
-    },
     run=run_value,
     truth=Truth(
         lambda a, k, upstream: {"the value": a.data**k},
@@ -2122,12 +2200,20 @@ _value_pow = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #2a73f54e
+# %% ../nbs/90_checking.ipynb #b229a51b
+_value_pow.cases = lambda: {
+    "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
+    "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
+    "one over": {"a": Box(4.0), "k": -1, "upstream": 3.0},
+    "a root": {"a": Box(9.0, 1.0), "k": 0.5, "upstream": 2.0},
+}
+
+# %% ../nbs/90_checking.ipynb #dbbb7582
 def power(a: Box, k: float) -> float:
     "The value of a power."
     return a.data**k
 
-
+# %% ../nbs/90_checking.ipynb #d0e873c5
 _value_pow.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         power, lambda a, k, g: k * a.data ** (k - 1) * g, put=lambda old, new: new
@@ -2142,6 +2228,10 @@ _value_pow.mistakes = {
     "the exponent is raised; it is lowered by 1.": operation(
         power, lambda a, k, g: k * a.data ** (k + 1) * g
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #24d1fa10
+_value_pow.mistakes |= {
     "the factor is k - 1; it is k, and only the exponent is lowered.": operation(
         power, lambda a, k, g: (k - 1) * a.data ** (k - 1) * g
     ),
@@ -2182,7 +2272,7 @@ def judge_order(inputs: dict, values: dict) -> str | None:
     early = next(((n, c) for n, c in pairs if order.index(c) > order.index(n)), None)
     return f"{early[0]} stands before its child {early[1]} in {describe(order)}." if early else None
 
-# %% ../nbs/90_checking.ipynb #f7c5b595
+# %% ../nbs/90_checking.ipynb #e1f4838c
 def reach(root: str, children: dict) -> set[str]:
     "All nodes that `root` reaches, itself included."
     found, waiting = set(), [root]
@@ -2193,7 +2283,7 @@ def reach(root: str, children: dict) -> set[str]:
             waiting.extend(children[node])
     return found
 
-
+# %% ../nbs/90_checking.ipynb #d2326f98
 GRAPHS = {
     "a chain": ("c", {"a": [], "b": ["a"], "c": ["b"]}),
     "a diamond: two paths to a": ("d", {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}),
@@ -2204,7 +2294,7 @@ GRAPHS = {
     "a long path first": ("e", {"a": [], "b": ["a"], "c": ["b"], "e": ["c", "a"]}),
 }
 
-# %% ../nbs/90_checking.ipynb #22ab34b2
+# %% ../nbs/90_checking.ipynb #3f7d4bfc
 _topological_order = declare(
     "topological_order",
     "05_scalar_autograd",
@@ -2215,7 +2305,7 @@ _topological_order = declare(
     truth=Truth(lambda root, children: {"the order": post_order(root, children)}, judge=judge_order),
 )
 
-
+# %% ../nbs/90_checking.ipynb #30070bb4
 def post_order(root: str, children: dict, seen: set | None = None) -> list[str]:
     "Children first."
     seen = set() if seen is None else seen
@@ -2243,7 +2333,7 @@ def level_order(root: str, children: dict) -> list[str]:
         level = [child for node in level for child in children[node]]
     return list(dict.fromkeys(found))
 
-# %% ../nbs/90_checking.ipynb #4f50dde0
+# %% ../nbs/90_checking.ipynb #db46161a
 _topological_order.mistakes = {
     "nodes with two paths to them are listed twice: remember what was visited.": every_visit,
     "the order is turned round: root comes first.": lambda root, children: post_order(root, children)[::-1],
@@ -2256,6 +2346,10 @@ _topological_order.mistakes = {
     )[::-1],
     "level by level from the root: parents come before their children.": level_order,
     "root itself is missing.": lambda root, children: post_order(root, children)[:-1],
+}
+
+# %% ../nbs/90_checking.ipynb #83daba9e
+_topological_order.mistakes |= {
     "only the direct children are listed; go down to the leaves.": lambda root, children: [
         *dict.fromkeys(children[root]),
         root,
@@ -2266,14 +2360,16 @@ _topological_order.mistakes = {
     ],
 }
 
-# %% ../nbs/90_checking.ipynb #b88aaa10
-@solves(
-    _topological_order,
+# %% ../nbs/90_checking.ipynb #fff81c0c
+_topological_order.reason, *_topological_order.hints = (
     "A node is appended after all its children have been, and a visited node is not visited again.",
     "When may a node be appended? Only when everything below it has been.",
     "Write an inner function visit(node) and keep a set of visited nodes.",
     "visit: if node is new, add it to the set, visit each child, then append node.",
 )
+
+# %% ../nbs/90_checking.ipynb #9469316f
+@solves(_topological_order)
 def topological_order(root, children):
     order, visited = [], set()
 
@@ -2300,21 +2396,12 @@ def overwrite_g(*pairs: tuple[Tensor, Tensor]) -> None:
     for tensor, gradient in pairs:
         tensor.g = gradient
 
-# %% ../nbs/90_checking.ipynb #f8446bd1
+# %% ../nbs/90_checking.ipynb #35b176c0
 _mse_grad = declare(
     "mse_grad",
     "06_backward",
     "mse_grad(output, target)",
     "Set output.g to the gradient of the mean squared error; add to output.g if it is there. output is (n, 1) with target (n,), or both have one shape.",
-    cases=lambda: {
-        "(5, 1) with (5,)": {"output": rand(5, 1, seed=1), "target": rand(5, seed=2)},
-        "(4, 3) with (4, 3)": {"output": rand(4, 3, seed=1), "target": rand(4, 3, seed=2)},
-        "a batch of one": {"output": rand(1, 1, seed=1), "target": rand(1, seed=4)},
-        "output.g is there already": {
-            "output": with_g(rand(3, 1, seed=1), rand(3, 1, seed=5)),
-            "target": rand(3, seed=2),
-        },
-    },
     run=sets("output.g"),
     truth=Truth(
         gradient_of=lambda output, target: (error_of(output, target) ** 2).mean(), gradients=("output.g",)
@@ -2322,7 +2409,18 @@ _mse_grad = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #d0194660
+# %% ../nbs/90_checking.ipynb #8eb21fdb
+_mse_grad.cases = lambda: {
+    "(5, 1) with (5,)": {"output": rand(5, 1, seed=1), "target": rand(5, seed=2)},
+    "(4, 3) with (4, 3)": {"output": rand(4, 3, seed=1), "target": rand(4, 3, seed=2)},
+    "a batch of one": {"output": rand(1, 1, seed=1), "target": rand(1, seed=4)},
+    "output.g is there already": {
+        "output": with_g(rand(3, 1, seed=1), rand(3, 1, seed=5)),
+        "target": rand(3, seed=2),
+    },
+}
+
+# %% ../nbs/90_checking.ipynb #30f0a84e
 _mse_grad.mistakes = {
     "the 1/n of the mean is missing.": lambda o, t: put_g((o, 2 * error_of(o, t))),
     "the 2 from the square is missing.": lambda o, t: put_g((o, error_of(o, t) / o.numel())),
@@ -2337,6 +2435,10 @@ _mse_grad.mistakes = {
     "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": lambda o, t: put_g(
         (o, 2 * (o - t) / o.numel())
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #a032ef43
+_mse_grad.mistakes |= {
     "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": lambda o, t: put_g(
         (o, (2 * (o - t) / o.numel()).sum(1, keepdim=True) if o.shape != t.shape else 2 * (o - t) / o.numel())
     ),
@@ -2361,7 +2463,7 @@ def mse_grad(output, target):
     old = getattr(output, "g", None)
     output.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #9f3d7962
+# %% ../nbs/90_checking.ipynb #867a102c
 def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
     "An input with negatives and zeros, the output with its gradient."
     inp = rand(*shape, seed=seed)
@@ -2369,7 +2471,7 @@ def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
     inp = with_g(inp, rand(*shape, seed=seed + 1)) if held else inp
     return {"inp": inp, "out": with_g(inp.clamp(min=0), rand(*shape, seed=seed + 2))}
 
-
+# %% ../nbs/90_checking.ipynb #57034f67
 _relu_grad = declare(
     "relu_grad",
     "06_backward",
@@ -2385,7 +2487,7 @@ _relu_grad = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #f2e6d49f
+# %% ../nbs/90_checking.ipynb #a1ec36a6
 _relu_grad.mistakes = {
     "this is the gradient without the ReLU's mask: out.g is passed on everywhere.": lambda i, o: put_g(
         (i, o.g)
@@ -2399,6 +2501,10 @@ _relu_grad.mistakes = {
     ),
     "out.g is multiplied by out; the slope is 1, not the value.": lambda i, o: put_g((i, o * o.g)),
     "out.g is changed in place; make a new tensor.": lambda i, o: put_g((i, o.g.mul_(i > 0))),
+}
+
+# %% ../nbs/90_checking.ipynb #75f37056
+_relu_grad.mistakes |= {
     "only its own sign decides here (torch.sign): negatives give minus out.g.": lambda i, o: put_g(
         (i, i.sign() * o.g)
     ),
@@ -2438,7 +2544,7 @@ LAYER_CASES = {
     "inp.g is there already: an input used twice": (2, 3, 4, "inp"),
 }
 
-# %% ../nbs/90_checking.ipynb #4903bf3b
+# %% ../nbs/90_checking.ipynb #66bbee2b
 _lin_grad = declare(
     "lin_grad",
     "06_backward",
@@ -2452,7 +2558,7 @@ _lin_grad = declare(
     rule=without("backward", "grad"),
 )
 
-
+# %% ../nbs/90_checking.ipynb #373ec524
 def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
     "The linear layer's gradients, with some of them replaced by wrong ones."
     right = {
@@ -2469,7 +2575,7 @@ def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
         )
     )
 
-# %% ../nbs/90_checking.ipynb #fe02e587
+# %% ../nbs/90_checking.ipynb #f0687a40
 LAYER_MISTAKES = {
     "= where += must add: a gradient was there already.": lin_with(overwrite_g),
     "out.g is not used: this is the gradient of the plain sum of the outputs.": lin_with(
@@ -2484,6 +2590,10 @@ LAYER_MISTAKES = {
     "w.g holds one gradient for each example; they must be summed over the batch.": lin_with(
         w=lambda i, o, w: i[:, :, None] * o.g[:, None]
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #8c420d7e
+LAYER_MISTAKES |= {
     "b.g is not summed over the batch.": lin_with(b=lambda i, o, w: o.g),
     "b.g is averaged over the batch; it must be summed.": lin_with(b=lambda i, o, w: o.g.mean(0)),
     "b.g is summed over the outputs (dim 1); sum over the batch, dim 0.": lin_with(
@@ -2534,27 +2644,24 @@ def network(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor
 
 IN_BACKWARD_ORDER = ("w2.g", "b2.g", "w1.g", "b1.g", "x.g")
 
-# %% ../nbs/90_checking.ipynb #d57f8e26
-def by_hand(
-    loss_and_slope: Callable, change: Callable = lambda step: None, put: Callable = put_g
-) -> Callable:
+# %% ../nbs/90_checking.ipynb #c3696e17
+def by_hand(loss_and_slope: Callable, change: Callable = lambda step: None) -> Callable:
     "The whole pass; `change` may spoil the dictionary of what was computed, before it is put into .g."
 
     def passes(x, target, w1, b1, w2, b2):
         hidden = x @ w1 + b1
-        active = hidden.clamp(min=0)
-        loss, slope = loss_and_slope(active @ w2 + b2, target)
-        step = {"slope": slope, "mask": hidden > 0, "hidden": hidden, "active": active, "w2": w2, "x": x}
-        step |= {"into w2": active, "loss": loss, "sum": lambda g: g.sum(0)}
+        loss, slope = loss_and_slope(hidden.clamp(min=0) @ w2 + b2, target)
+        step = {"loss": loss, "slope": slope, "mask": hidden > 0, "hidden": hidden, "w2": w2}
+        step |= {"into w2": hidden.clamp(min=0), "sum": lambda g: g.sum(0)}
         change(step)
         below = (step["slope"] @ step["w2"].T) * step["mask"]
-        put((w2, step["into w2"].T @ step["slope"]), (b2, step["sum"](step["slope"])))
-        put((w1, step["x"].T @ below), (b1, step["sum"](below)), (x, below @ w1.T))
+        put_g((w2, step["into w2"].T @ step["slope"]), (b2, step["sum"](step["slope"])))
+        put_g((w1, x.T @ below), (b1, step["sum"](below)), (x, below @ w1.T))
         return step["loss"]
 
     return passes
 
-# %% ../nbs/90_checking.ipynb #f5777334
+# %% ../nbs/90_checking.ipynb #938beba2
 def mse_and_slope(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "The loss and its gradient."
     error = error_of(output, target)
@@ -2565,7 +2672,7 @@ def spoil(name: str, new: Callable) -> Callable:
     "A change for `by_hand`: one entry becomes `new(entries)`."
     return lambda step: step.__setitem__(name, new(step))
 
-
+# %% ../nbs/90_checking.ipynb #7fc08cd3
 def forgets(*names: str) -> Callable:
     "A whole pass that does not set some gradients."
 
@@ -2578,18 +2685,12 @@ def forgets(*names: str) -> Callable:
 
     return passes
 
-# %% ../nbs/90_checking.ipynb #24b57b6e
+# %% ../nbs/90_checking.ipynb #d6cd5700
 _forward_and_backward = declare(
     "forward_and_backward",
     "06_backward",
     "forward_and_backward(x, target, w1, b1, w2, b2)",
     "Run lin, relu, lin and mse, return the loss, and leave the gradients in .g of w2, b2, w1, b1 and x.",
-    cases=lambda: {
-        "batch 5, sizes 3, 4, 1": network_case(5, 3, 4, 1, lambda n: rand(n, seed=6)),
-        "a batch of one": network_case(1, 3, 4, 1, lambda n: rand(n, seed=6)),
-        "two outputs, target (4, 2)": network_case(4, 2, 3, 2, lambda n: rand(n, 2, seed=6)),
-        "all sizes 3": network_case(3, 3, 3, 3, lambda n: rand(n, 3, seed=6)),
-    },
     run=sets(*IN_BACKWARD_ORDER, first="the loss"),
     truth=Truth(
         lambda target, **p: {"the loss": (error_of(network(**p), target) ** 2).mean()},
@@ -2599,7 +2700,15 @@ _forward_and_backward = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #99ea16ef
+# %% ../nbs/90_checking.ipynb #7c75ce2d
+_forward_and_backward.cases = lambda: {
+    "batch 5, sizes 3, 4, 1": network_case(5, 3, 4, 1, lambda n: rand(n, seed=6)),
+    "a batch of one": network_case(1, 3, 4, 1, lambda n: rand(n, seed=6)),
+    "two outputs, target (4, 2)": network_case(4, 2, 3, 2, lambda n: rand(n, 2, seed=6)),
+    "all sizes 3": network_case(3, 3, 3, 3, lambda n: rand(n, 3, seed=6)),
+}
+
+# %% ../nbs/90_checking.ipynb #65ccf9e1
 PASS_MISTAKES = {
     "the ReLU's mask is missing on the way back.": spoil("mask", lambda s: 1.0),
     "the mask is taken from the gradient; it depends on the sign of the hidden values.": spoil(
@@ -2612,12 +2721,16 @@ PASS_MISTAKES = {
         "sum", lambda s: lambda g: g.mean(0)
     ),
     "the biases' gradients are not summed over the batch.": spoil("sum", lambda s: lambda g: g),
+}
+
+# %% ../nbs/90_checking.ipynb #0b8feb6b
+PASS_MISTAKES |= {
     "the 1/n of the mean is missing from the loss's gradient.": spoil(
         "slope", lambda s: s["slope"] * len(s["slope"])
     ),
     "the loss's gradient has the wrong sign.": spoil("slope", lambda s: -s["slope"]),
     "the hidden values multiply the gradient where their mask (0 or 1) belongs.": spoil(
-        "mask", lambda s: s["active"]
+        "mask", lambda s: s["into w2"]
     ),
     "w2 is not transposed on the way back.": spoil("w2", lambda s: s["w2"].T),
     "the way back starts with ones; start with the gradient of the loss.": spoil(
@@ -2625,10 +2738,13 @@ PASS_MISTAKES = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #06192c60
+# %% ../nbs/90_checking.ipynb #a19709e6
 _forward_and_backward.mistakes = {
     sentence: by_hand(mse_and_slope, change) for sentence, change in PASS_MISTAKES.items()
-} | {
+}
+
+# %% ../nbs/90_checking.ipynb #0e054f6e
+_forward_and_backward.mistakes |= {
     "the 2 of the square is missing from the loss's gradient.": by_hand(
         mse_and_slope, spoil("slope", lambda s: s["slope"] / 2)
     ),
@@ -2643,7 +2759,7 @@ _forward_and_backward.mistakes = {
     ),
 }
 
-
+# %% ../nbs/90_checking.ipynb #d521501d
 def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
     "Two linear layers in a row and their gradients."
     loss, slope = mse_and_slope((x @ w1 + b1) @ w2 + b2, target)
@@ -2652,14 +2768,16 @@ def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b
     put_g((w1, x.T @ below), (b1, below.sum(0)), (x, below @ w1.T))
     return loss
 
-# %% ../nbs/90_checking.ipynb #86cd451e
-@solves(
-    _forward_and_backward,
+# %% ../nbs/90_checking.ipynb #646fe6c2
+_forward_and_backward.reason, *_forward_and_backward.hints = (
     "Forward keeps every tensor; backward visits them from the last to the first, and each formula needs only what its own step saw.",
     "Forward: hidden = x @ w1 + b1, active = its ReLU, output = active @ w2 + b2. Keep all three.",
     "From the back: the slope of mse, then the second layer, the ReLU's mask, the first layer.",
     "above = 2 * difference / n; below = (above @ w2.T) * (hidden > 0); each w.g is (what went in).T @ (what came back).",
 )
+
+# %% ../nbs/90_checking.ipynb #57eb3034
+@solves(_forward_and_backward)
 def forward_and_backward(x, target, w1, b1, w2, b2):
     hidden = x @ w1 + b1
     active = hidden.clamp(min=0)
@@ -2671,7 +2789,7 @@ def forward_and_backward(x, target, w1, b1, w2, b2):
     w1.g, b1.g, x.g = x.T @ below, below.sum(0), below @ w1.T
     return (difference**2).mean()
 
-# %% ../nbs/90_checking.ipynb #b09eb81d
+# %% ../nbs/90_checking.ipynb #80a00251
 def run_layer(*parameters: str) -> Callable:
     "How to use a layer class made from `parameters`: forward, a gradient for what came out, backward."
 
@@ -2686,7 +2804,7 @@ def run_layer(*parameters: str) -> Callable:
 
     return run
 
-
+# %% ../nbs/90_checking.ipynb #eee9192f
 def layer_class(forward: Callable, backward: Callable, keep: Callable = lambda out: out) -> type:
     "A layer class from its two functions: forward(layer, inp) and backward(layer), which reads layer.out.g."
 
@@ -2704,13 +2822,13 @@ def layer_class(forward: Callable, backward: Callable, keep: Callable = lambda o
 
     return Layer
 
-# %% ../nbs/90_checking.ipynb #25a9efd1
+# %% ../nbs/90_checking.ipynb #54d83c78
 def linear_case(n: int, n_in: int, n_out: int, held: str = "") -> dict:
     "A layer's inputs, as the class exercise wants them."
     case = lin_case(n, n_in, n_out, held)
     return {"w": case["w"], "b": case["b"], "inp": case["inp"], "upstream": case["out"].g}
 
-
+# %% ../nbs/90_checking.ipynb #8cd24d1b
 _Linear = declare(
     "Linear",
     "07_modules",
@@ -2726,7 +2844,7 @@ _Linear = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #0d80dcc6
+# %% ../nbs/90_checking.ipynb #ad8f5995
 def linear_class(
     grad: Callable | None = None, forward: Callable = lambda x, w, b: x @ w + b, **more: Any
 ) -> type:
@@ -2737,7 +2855,7 @@ def linear_class(
         **more,
     )
 
-
+# %% ../nbs/90_checking.ipynb #2af61460
 _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MISTAKES.items()} | {
     "the biases are missing in the forward pass.": linear_class(forward=lambda x, w, b: x @ w),
     "layer.backward() looks for .g on a copy; keep the very tensor that you return.": linear_class(
@@ -2749,14 +2867,16 @@ _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MIS
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #dc2395e5
-@solves(
-    _Linear,
+# %% ../nbs/90_checking.ipynb #fe443f9a
+_Linear.reason, *_Linear.hints = (
     "The call keeps what came in and the very tensor that it returns; backward finds the gradient on that tensor, because it is the same object.",
     "What must be kept from the call until backward?",
     "Keep self.inp and self.out, and return self.out: the next layer writes its gradient onto that object.",
     "backward: the three lines of lin_grad with self.inp, self.out, self.w, self.b.",
 )
+
+# %% ../nbs/90_checking.ipynb #fb3b88ff
+@solves(_Linear)
 class Linear:
     def __init__(self, w, b):
         self.w, self.b = w, b
@@ -2766,32 +2886,26 @@ class Linear:
         return self.out
 
     def backward(self):
-        above = self.out.g
-        for tensor, gradient in (
-            (self.w, self.inp.T @ above),
-            (self.b, above.sum(0)),
-            (self.inp, above @ self.w.T),
-        ):
-            old = getattr(tensor, "g", None)
-            tensor.g = gradient if old is None else old + gradient
+        self.add(self.w, self.inp.T @ self.out.g)
+        self.add(self.b, self.out.g.sum(0))
+        self.add(self.inp, self.out.g @ self.w.T)
 
-# %% ../nbs/90_checking.ipynb #2c9300ad
+    def add(self, tensor, gradient):
+        old = getattr(tensor, "g", None)
+        tensor.g = gradient if old is None else old + gradient
+
+# %% ../nbs/90_checking.ipynb #88d3f98c
 def relu_layer_case(*shape: int, seed: int, held: bool = False) -> dict:
     "The inputs of a ReLU class."
     case = relu_case(*shape, seed=seed, held=held)
     return {"inp": case["inp"], "upstream": case["out"].g}
 
-
+# %% ../nbs/90_checking.ipynb #343cc33a
 _ReLU = declare(
     "ReLU",
     "07_modules",
     "ReLU()",
     "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() sets inp.g, or adds to it.",
-    cases=lambda: {
-        "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
-        "a batch of one": relu_layer_case(1, 4, seed=2),
-        "inp.g is there already": relu_layer_case(3, 5, seed=3, held=True),
-    },
     run=run_layer(),
     truth=Truth(
         lambda inp, upstream: {"layer(inp)": inp.relu()},
@@ -2801,7 +2915,14 @@ _ReLU = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #df111d43
+# %% ../nbs/90_checking.ipynb #c8afff50
+_ReLU.cases = lambda: {
+    "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
+    "a batch of one": relu_layer_case(1, 4, seed=2),
+    "inp.g is there already": relu_layer_case(3, 5, seed=3, held=True),
+}
+
+# %% ../nbs/90_checking.ipynb #4ebbe85d
 def relu_class(
     backward: Callable = lambda inp, out: put_g((inp, (inp > 0) * out.g)),
     forward: Callable = lambda inp: inp.clamp(min=0),
@@ -2810,7 +2931,7 @@ def relu_class(
     "A ReLU from its two formulas."
     return layer_class(lambda layer, inp: forward(inp), lambda layer: backward(layer.inp, layer.out), **more)
 
-
+# %% ../nbs/90_checking.ipynb #0e7ae21c
 _ReLU.mistakes = {
     "this is the gradient without the mask: what arrives is passed on everywhere.": relu_class(
         lambda inp, out: put_g((inp, out.g.clone()))
@@ -2824,6 +2945,10 @@ _ReLU.mistakes = {
     "at exactly 0 the gradient must be 0: > 0, not >= 0.": relu_class(
         lambda inp, out: put_g((inp, (inp >= 0) * out.g))
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #76cd38df
+_ReLU.mistakes |= {
     "the mask is taken from out.g; it depends on the sign of the input.": relu_class(
         lambda inp, out: put_g((inp, (out.g > 0) * out.g))
     ),
@@ -2855,7 +2980,7 @@ class ReLU:
         old = getattr(self.inp, "g", None)
         self.inp.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #a564f134
+# %% ../nbs/90_checking.ipynb #9c9146f9
 def run_loss(answer: type, inputs: dict) -> Iterator:
     "Forward, then backward; nothing arrives from above, for the loss is the end."
     loss_fn, (first, _) = answer(), inputs
@@ -2865,7 +2990,7 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
         loss_fn.backward()
         yield f"{first}.g", look_up(inputs, f"{first}.g")
 
-
+# %% ../nbs/90_checking.ipynb #7de6f90c
 def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
     "A loss class from the loss and its slope, both functions of (output, target)."
 
@@ -2879,7 +3004,7 @@ def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
 
     return Loss
 
-# %% ../nbs/90_checking.ipynb #d10a2098
+# %% ../nbs/90_checking.ipynb #4ea8776c
 _MSELoss = declare(
     "MSELoss",
     "07_modules",
@@ -2895,14 +3020,14 @@ _MSELoss = declare(
     rule=without("mse_loss", "backward", "grad"),
 )
 
-
+# %% ../nbs/90_checking.ipynb #df8a75c0
 def mse_class(
     slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None, **more: Any
 ) -> type:
     "An MSELoss with one part replaced."
     return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope, **more)
 
-# %% ../nbs/90_checking.ipynb #ddf673b2
+# %% ../nbs/90_checking.ipynb #1e757992
 _MSELoss.mistakes = {
     "the 1/n of the mean is missing from the gradient.": mse_class(lambda o, t: 2 * error_of(o, t)),
     "the 2 from the square is missing from the gradient.": mse_class(lambda o, t: error_of(o, t) / o.numel()),
@@ -2917,20 +3042,26 @@ _MSELoss.mistakes = {
     "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": mse_class(
         lambda o, t: 2 * (o - t) / o.numel(), lambda o, t: ((o - t) ** 2).mean()
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #5a973313
+_MSELoss.mistakes |= {
     "the loss is the sum of squares; take the mean.": mse_class(
         loss=lambda o, t: (error_of(o, t) ** 2).sum()
     ),
     "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
 }
 
-# %% ../nbs/90_checking.ipynb #ae649de9
-@solves(
-    _MSELoss,
+# %% ../nbs/90_checking.ipynb #cf2ec310
+_MSELoss.reason, *_MSELoss.hints = (
     "The loss is where the way back starts, so backward needs no gradient from above: it puts 2 · difference / n onto the output.",
     "Keep output and target in the call.",
     "Nothing comes after the loss, so its backward starts with 1, which you can leave out.",
     "backward: output.g gets 2 * difference / difference.numel().",
 )
+
+# %% ../nbs/90_checking.ipynb #444e1b0a
+@solves(_MSELoss)
 class MSELoss:
     def __call__(self, output, target):
         self.output = output
@@ -2942,7 +3073,7 @@ class MSELoss:
         old = getattr(self.output, "g", None)
         self.output.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #ff7c1099
+# %% ../nbs/90_checking.ipynb #4c585a4b
 class Times:
     "A layer that multiplies by a number."
 
@@ -2963,7 +3094,7 @@ class Times:
     def slope(self):
         return self.factor
 
-
+# %% ../nbs/90_checking.ipynb #a7dc6765
 class Plus(Times):
     "A layer that adds a number."
 
@@ -2975,7 +3106,7 @@ class Squared(Times):
 
     forward, slope = (lambda self, inp: inp**2), (lambda self: 2 * self.inp)
 
-# %% ../nbs/90_checking.ipynb #e426522a
+# %% ../nbs/90_checking.ipynb #105eed2a
 def run_sequential(answer: type, inputs: dict) -> Iterator:
     "Forward, a gradient for what came out, backward; the layers note when it is their turn."
     order = []
@@ -2992,7 +3123,7 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
             yield BACK, tuple(order)
         yield "x.g", look_up(inputs, "x.g")
 
-
+# %% ../nbs/90_checking.ipynb #e24556da
 BACK = "the order in which the layers go backward"
 
 
@@ -3007,17 +3138,12 @@ def sequence_case(*layers: Times) -> dict:
     "Inputs for a chain of layers."
     return {"layers": list(layers), "x": rand(2, 3, seed=1), "upstream": rand(2, 3, seed=2)}
 
-# %% ../nbs/90_checking.ipynb #7215978c
+# %% ../nbs/90_checking.ipynb #cb7e7b10
 _Sequential = declare(
     "Sequential",
     "07_modules",
     "Sequential(*layers)",
     "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first.",
-    cases=lambda: {
-        "three layers whose order matters": sequence_case(Times(3.0), Plus(-0.5), Squared(0)),
-        "four layers": sequence_case(Squared(0), Times(-2.0), Squared(0), Plus(1.0)),
-        "a single layer": sequence_case(Squared(0)),
-    },
     run=run_sequential,
     truth=Truth(
         lambda layers, x, upstream: {"model(x)": through(layers, x), BACK: tuple(range(len(layers)))[::-1]},
@@ -3026,7 +3152,14 @@ _Sequential = declare(
     ),
 )
 
+# %% ../nbs/90_checking.ipynb #58f46075
+_Sequential.cases = lambda: {
+    "three layers whose order matters": sequence_case(Times(3.0), Plus(-0.5), Squared(0)),
+    "four layers": sequence_case(Squared(0), Times(-2.0), Squared(0), Plus(1.0)),
+    "a single layer": sequence_case(Squared(0)),
+}
 
+# %% ../nbs/90_checking.ipynb #372a3ea5
 def sequential_class(
     forward: Callable = lambda layers, x: chained(layers, x), back: Callable | None = None
 ) -> type:
@@ -3045,14 +3178,14 @@ def sequential_class(
 
     return Chain
 
-# %% ../nbs/90_checking.ipynb #2ab38e07
+# %% ../nbs/90_checking.ipynb #d5429804
 def chained(layers: tuple, x: Tensor) -> Tensor:
     "Every layer called on what the one before returned."
     for layer in layers:
         x = layer(x)
     return x
 
-
+# %% ../nbs/90_checking.ipynb #3ce3a243
 _Sequential.mistakes = {
     "backward goes from the first layer to the last; it starts at the last.": sequential_class(
         back=lambda layers: layers
@@ -3065,6 +3198,10 @@ _Sequential.mistakes = {
     ),
     "only the last layer goes backward.": sequential_class(back=lambda layers: layers[-1:]),
     "the first layer does not go backward.": sequential_class(back=lambda layers: layers[:0:-1]),
+}
+
+# %% ../nbs/90_checking.ipynb #6642ad8a
+_Sequential.mistakes |= {
     "each layer goes backward twice, so the gradients are added twice.": sequential_class(
         back=lambda layers: [layer for layer in layers[::-1] for _ in range(2)]
     ),
@@ -3078,14 +3215,16 @@ _Sequential.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #124751e6
-@solves(
-    _Sequential,
+# %% ../nbs/90_checking.ipynb #c0e24530
+_Sequential.reason, *_Sequential.hints = (
     "Each layer's output is the next one's input, the same object, so going backward in reverse order every layer finds its gradient ready.",
     "Keep the layers, in order.",
     "model(x): x = layer(x) for each. What is returned at the end?",
     "backward: for layer in reversed(self.layers): layer.backward().",
 )
+
+# %% ../nbs/90_checking.ipynb #255c8a33
+@solves(_Sequential)
 class Sequential:
     def __init__(self, *layers):
         self.layers = layers
@@ -3099,7 +3238,7 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #15b28e26
+# %% ../nbs/90_checking.ipynb #f5f7973d
 def run_function(answer: type, inputs: dict) -> Iterator:
     "Apply it to a leaf, and let autograd call its backward."
     x = inputs["x"].clone().requires_grad_()
@@ -3109,18 +3248,12 @@ def run_function(answer: type, inputs: dict) -> Iterator:
         out.backward(inputs["upstream"])
         yield "x.grad", Missing if x.grad is None else x.grad
 
-
+# %% ../nbs/90_checking.ipynb #4146405b
 _ReLUFunction = declare(
     "ReLUFunction",
     "08_autograd",
     "ReLUFunction.apply(x)",
     "ReLU as a subclass of torch.autograd.Function, with forward and backward as static methods.",
-    cases=lambda: {
-        title: {"x": relu_case(*shape, seed=seed)["inp"], "upstream": rand(*shape, seed=seed + 5)}
-        for seed, (title, shape) in enumerate(
-            {"4 × 3 with zeros": (4, 3), "one dimension": (6,), "2 × 3 × 4": (2, 3, 4)}.items()
-        )
-    },
     run=run_function,
     truth=Truth(
         lambda x, upstream: {"apply(x)": x.relu()},
@@ -3129,7 +3262,15 @@ _ReLUFunction = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #9f099f0a
+# %% ../nbs/90_checking.ipynb #a36184c0
+_ReLUFunction.cases = lambda: {
+    title: {"x": relu_case(*shape, seed=seed)["inp"], "upstream": rand(*shape, seed=seed + 5)}
+    for seed, (title, shape) in enumerate(
+        {"4 × 3 with zeros": (4, 3), "one dimension": (6,), "2 × 3 × 4": (2, 3, 4)}.items()
+    )
+}
+
+# %% ../nbs/90_checking.ipynb #189a3d4b
 def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -> type:
     "A Function whose backward is `back(x, upstream)`."
 
@@ -3145,7 +3286,7 @@ def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -
 
     return Function
 
-
+# %% ../nbs/90_checking.ipynb #e523155c
 _ReLUFunction.mistakes = {
     "the mask is missing: what arrives is passed on everywhere.": function_class(lambda x, g: g),
     "what arrives is not used: this is the mask alone.": function_class(lambda x, g: (x > 0).to(g.dtype)),
@@ -3160,6 +3301,10 @@ _ReLUFunction.mistakes = {
     "what arrives is multiplied by x; the slope is 1, not the value.": function_class(
         lambda x, g: g * x.clamp(min=0)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #56382b5e
+_ReLUFunction.mistakes |= {
     "forward returns the absolute value.": function_class(lambda x, g: g * (x > 0), torch.abs),
     "backward returns None, so x gets no gradient.": function_class(lambda x, g: None),
     "backward returns two gradients; forward took one input, x.": function_class(
@@ -3167,14 +3312,16 @@ _ReLUFunction.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #2dfddff9
-@solves(
-    _ReLUFunction,
+# %% ../nbs/90_checking.ipynb #a2d8a7c3
+_ReLUFunction.reason, *_ReLUFunction.hints = (
     "ctx carries what backward needs; backward gets the gradient of the output and returns one gradient for each input of forward.",
     "class ReLUFunction(torch.autograd.Function), with @staticmethod forward(ctx, x) and backward(ctx, out_grad).",
     "forward: ctx.save_for_backward(x). backward: (x,) = ctx.saved_tensors.",
     "backward returns out_grad * (x > 0).",
 )
+
+# %% ../nbs/90_checking.ipynb #2814bb2a
+@solves(_ReLUFunction)
 class ReLUFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -3186,7 +3333,7 @@ class ReLUFunction(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         return out_grad * (x > 0)
 
-# %% ../nbs/90_checking.ipynb #19e3f65e
+# %% ../nbs/90_checking.ipynb #598a93d6
 READY_MADE = ("softmax", "log_softmax", "logsumexp", "nll_loss", "cross_entropy", "cross_entropy_loss")
 
 
@@ -3202,7 +3349,7 @@ def logit_cases() -> dict[str, dict]:
         "three dimensions": {"x": rand(2, 3, 4, seed=5)},
     }
 
-
+# %% ../nbs/90_checking.ipynb #94cbb5cd
 def soft(x: Tensor, dim: int) -> Tensor:
     "The right softmax."
     return log_soft(x, dim).exp()
@@ -3217,7 +3364,7 @@ def shifted(x: Tensor) -> Tensor:
     "Every row less its maximum."
     return x - x.amax(-1, keepdim=True)
 
-# %% ../nbs/90_checking.ipynb #e18a3b70
+# %% ../nbs/90_checking.ipynb #ba3cd01b
 _softmax = declare(
     "softmax",
     "09_log_sum_exp",
@@ -3227,6 +3374,8 @@ _softmax = declare(
     truth=Truth(lambda x: soft(x, -1)),
     rule=without(*READY_MADE),
 )
+
+# %% ../nbs/90_checking.ipynb #15990a95
 _softmax.mistakes = {
     "the maximum is not subtracted: exp overflows, and inf / inf is nan.": lambda x: (
         x.exp() / x.exp().sum(-1, keepdim=True)
@@ -3239,6 +3388,10 @@ _softmax.mistakes = {
     "the sum is missing below: these are only the exponentials, shifted.": lambda x: shifted(x).exp(),
     "this is log-softmax; the last step, exp, is missing.": lambda x: log_soft(x, -1),
     "this is a sigmoid of each logit; its rows do not sum to 1.": torch.sigmoid,
+}
+
+# %% ../nbs/90_checking.ipynb #399a4aa6
+_softmax.mistakes |= {
     "the logits are divided by their sum; take the exponentials first.": lambda x: (
         x / x.sum(-1, keepdim=True)
     ),
@@ -3263,7 +3416,7 @@ def softmax(x):
     e = (x - x.amax(dim=-1, keepdim=True)).exp()
     return e / e.sum(dim=-1, keepdim=True)
 
-# %% ../nbs/90_checking.ipynb #9501a78f
+# %% ../nbs/90_checking.ipynb #eb743114
 _logsumexp = declare(
     "logsumexp",
     "09_log_sum_exp",
@@ -3273,6 +3426,8 @@ _logsumexp = declare(
     truth=Truth(lambda x: torch.logsumexp(x, -1)),
     rule=without(*READY_MADE),
 )
+
+# %% ../nbs/90_checking.ipynb #04b9fc36
 _logsumexp.mistakes = {
     "the maximum is not subtracted first: exp overflows to inf.": lambda x: x.exp().sum(-1).log(),
     "the maximum is not added back at the end.": lambda x: shifted(x).exp().sum(-1).log(),
@@ -3285,6 +3440,10 @@ _logsumexp.mistakes = {
     "it runs over the first dimension; use the last one.": lambda x: torch.logsumexp(x, 0),
     "the last dimension is still there, with size 1.": lambda x: torch.logsumexp(x, -1, keepdim=True),
     "this is the maximum alone.": lambda x: x.amax(-1),
+}
+
+# %% ../nbs/90_checking.ipynb #33289922
+_logsumexp.mistakes |= {
     "it is the mean of the exponentials; take their sum.": lambda x: (
         torch.logsumexp(x, -1) - math.log(x.shape[-1])
     ),
@@ -3305,7 +3464,7 @@ def logsumexp(x):
     m = x.amax(dim=-1)
     return m + (x - m[..., None]).exp().sum(dim=-1).log()
 
-# %% ../nbs/90_checking.ipynb #61f8c4ae
+# %% ../nbs/90_checking.ipynb #adb6a74c
 _log_softmax = declare(
     "log_softmax",
     "09_log_sum_exp",
@@ -3315,6 +3474,8 @@ _log_softmax = declare(
     truth=Truth(lambda x: log_soft(x, -1)),
     rule=without(*READY_MADE),
 )
+
+# %% ../nbs/90_checking.ipynb #3c685666
 _log_softmax.mistakes = {
     "the exponentials overflow: subtract the maximum, or use logsumexp.": lambda x: (
         x - x.exp().sum(-1, keepdim=True).log()
@@ -3328,6 +3489,10 @@ _log_softmax.mistakes = {
     "only the maximum is subtracted; the logarithm of the sum is missing.": shifted,
     "it runs over the first dimension; use the last one.": lambda x: log_soft(x, 0),
     "the signs are turned round: this is minus the log-softmax.": lambda x: -log_soft(x, -1),
+}
+
+# %% ../nbs/90_checking.ipynb #a35d8d30
+_log_softmax.mistakes |= {
     "the sum is subtracted without its logarithm.": lambda x: (
         shifted(x) - shifted(x).exp().sum(-1, keepdim=True)
     ),
@@ -3372,7 +3537,7 @@ def picked(x: Tensor, target: Tensor) -> Tensor:
     "The entry of each row that its target names."
     return x[torch.arange(len(target)), target]
 
-# %% ../nbs/90_checking.ipynb #0c44bf5a
+# %% ../nbs/90_checking.ipynb #368a01a8
 _nll_loss = declare(
     "nll_loss",
     "09_log_sum_exp",
@@ -3382,6 +3547,8 @@ _nll_loss = declare(
     truth=Truth(lambda log_probs, target: -picked(log_probs, target).mean()),
     rule=without(*READY_MADE),
 )
+
+# %% ../nbs/90_checking.ipynb #8cf353c1
 _nll_loss.mistakes = {
     "the minus is missing.": lambda p, t: picked(p, t).mean(),
     "log_probs[:, target] picks whole columns; each row needs its own: log_probs[range(n), target].": lambda p, t: (
@@ -3396,6 +3563,10 @@ _nll_loss.mistakes = {
     "the logarithm is taken again; log_probs are logarithms already.": lambda p, t: (
         -picked(p, t).abs().log().mean()
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #f64eeea7
+_nll_loss.mistakes |= {
     "the probability is used (exp); its logarithm is asked for.": lambda p, t: -picked(p, t).exp().mean(),
     "the most likely class is picked; pick the right one, target.": lambda p, t: -p.amax(1).mean(),
     "every class is averaged; only the right one of each row counts.": lambda p, t: -p.mean(),
@@ -3412,7 +3583,7 @@ _nll_loss.mistakes = {
 def nll_loss(log_probs, target):
     return -log_probs[torch.arange(len(target)), target].mean()
 
-# %% ../nbs/90_checking.ipynb #bb02f834
+# %% ../nbs/90_checking.ipynb #27fc79d5
 def cross_entropy_cases() -> dict[str, dict]:
     "Logits with targets."
     large = torch.tensor([[1000.0, 998.0, 1001.0], [-90.0, 80.0, 0.0]])
@@ -3428,7 +3599,7 @@ def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     "The mean of logsumexp less the logit of the right class."
     return (logits.logsumexp(1) - picked(logits, target)).mean()
 
-
+# %% ../nbs/90_checking.ipynb #0af5cdf2
 _cross_entropy = declare(
     "cross_entropy",
     "09_log_sum_exp",
@@ -3439,7 +3610,7 @@ _cross_entropy = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #d5ba0415
+# %% ../nbs/90_checking.ipynb #8a91cbad
 _cross_entropy.mistakes = {
     "the exponentials overflow: subtract each row's maximum first.": lambda x, t: (
         -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
@@ -3454,6 +3625,10 @@ _cross_entropy.mistakes = {
     ),
     "the logarithm is missing: this is minus the probability.": lambda x, t: -picked(soft(x, 1), t).mean(),
     "softmax is applied twice; the loss takes plain logits.": lambda x, t: true_cross_entropy(soft(x, 1), t),
+}
+
+# %% ../nbs/90_checking.ipynb #40976c2b
+_cross_entropy.mistakes |= {
     "the logits are used as if they were log-probabilities: log_softmax is missing.": lambda x, t: (
         -picked(x, t).mean()
     ),
@@ -3477,7 +3652,7 @@ def cross_entropy(logits, target):
     log_probs = s - s.exp().sum(dim=1, keepdim=True).log()
     return -log_probs[torch.arange(len(target)), target].mean()
 
-# %% ../nbs/90_checking.ipynb #019847a1
+# %% ../nbs/90_checking.ipynb #560f0c5a
 _cross_entropy_grad = declare(
     "cross_entropy_grad",
     "09_log_sum_exp",
@@ -3494,12 +3669,12 @@ def right_slope(x: Tensor, t: Tensor) -> Tensor:
     "(softmax - one-hot) / n."
     return (soft(x, 1) - one_hot(t, x.shape[1])) / len(t)
 
-
+# %% ../nbs/90_checking.ipynb #8138180e
 def careless_slope(x: Tensor, t: Tensor) -> Tensor:
     "The same without the maximum subtracted."
     return (x.exp() / x.exp().sum(1, keepdim=True) - one_hot(t, x.shape[1])) / len(t)
 
-# %% ../nbs/90_checking.ipynb #f27fb2b0
+# %% ../nbs/90_checking.ipynb #460c2426
 SLOPE_MISTAKES = {
     "the 1/n of the mean is missing.": lambda x, t: right_slope(x, t) * len(t),
     "it is divided by all elements; the mean is over the rows only.": lambda x, t: (
@@ -3514,6 +3689,10 @@ SLOPE_MISTAKES = {
     "log-softmax stands where softmax belongs.": lambda x, t: (
         (log_soft(x, 1) - one_hot(t, x.shape[1])) / len(t)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #889e0ee5
+SLOPE_MISTAKES |= {
     "softmax runs over the batch; it must run over the classes.": lambda x, t: (
         (soft(x, 0) - one_hot(t, x.shape[1])) / len(t)
     ),
@@ -3540,13 +3719,13 @@ def cross_entropy_grad(logits, target):
     p[torch.arange(len(target)), target] -= 1
     return p / len(target)
 
-# %% ../nbs/90_checking.ipynb #7f39ef49
+# %% ../nbs/90_checking.ipynb #a978f189
 def cross_entropy_loss_cases() -> dict[str, dict]:
     "The same, and one whose logits hold a gradient."
     held = labelled(with_g(rand(2, 5, seed=6), rand(2, 5, seed=7)), 4, 1)
     return cross_entropy_cases() | {"logits.g is there already": held}
 
-
+# %% ../nbs/90_checking.ipynb #e113a7a4
 _CrossEntropyLoss = declare(
     "CrossEntropyLoss",
     "09_log_sum_exp",
@@ -3578,14 +3757,16 @@ _CrossEntropyLoss.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #5ba3e28a
-@solves(
-    _CrossEntropyLoss,
+# %% ../nbs/90_checking.ipynb #702b1721
+_CrossEntropyLoss.reason, *_CrossEntropyLoss.hints = (
     "The call keeps the logits, the target and the softmax; backward needs nothing else.",
     "What does backward need from the call? Softmax and target.",
     "The gradient is (softmax - one-hot) / n.",
     "Keep self.logits, self.target and self.p; add the gradient to logits.g if it is there.",
 )
+
+# %% ../nbs/90_checking.ipynb #bd8727fd
+@solves(_CrossEntropyLoss)
 class CrossEntropyLoss:
     def __call__(self, logits, target):
         self.logits, self.rows, self.target = logits, torch.arange(len(target)), target
@@ -3601,27 +3782,31 @@ class CrossEntropyLoss:
         old = getattr(self.logits, "g", None)
         self.logits.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #17a5cfbb
+# %% ../nbs/90_checking.ipynb #aa6c9183
 _accuracy = declare(
     "accuracy",
     "10_training",
     "accuracy(logits, target)",
     "The share of rows whose largest logit is that of the right class, a float between 0 and 1.",
-    cases=lambda: {
-        "5 × 3, three right": labelled(
-            torch.tensor([[2.0, 1, 0], [0, 3, 1], [1, 0, 4], [5, 2, 1], [0, 2, 1]]), 0, 1, 2, 2, 0
-        ),
-        "square, one right": labelled(torch.tensor([[-1.0, -2, -3], [5, 1, 0], [0, 7, 2]]), 0, 2, 0),
-        "all right": labelled(torch.tensor([[3.0, 1], [0, 2], [9, 8]]), 0, 1, 0),
-        "none right": labelled(torch.tensor([[3.0, 1, 2, 0]]), 2),
-        "six rows, two right": labelled(
-            rand(6, 4, seed=8),
-            *rand(6, 4, seed=8).argmax(1)[:2].tolist(),
-            *((rand(6, 4, seed=8).argmax(1)[2:] + 1) % 4).tolist(),
-        ),
-    },
     truth=Truth(lambda logits, target: (logits.argmax(1) == target).double().mean()),
 )
+
+# %% ../nbs/90_checking.ipynb #a18dfdc5
+_accuracy.cases = lambda: {
+    "5 × 3, three right": labelled(
+        torch.tensor([[2.0, 1, 0], [0, 3, 1], [1, 0, 4], [5, 2, 1], [0, 2, 1]]), 0, 1, 2, 2, 0
+    ),
+    "square, one right": labelled(torch.tensor([[-1.0, -2, -3], [5, 1, 0], [0, 7, 2]]), 0, 2, 0),
+    "all right": labelled(torch.tensor([[3.0, 1], [0, 2], [9, 8]]), 0, 1, 0),
+    "none right": labelled(torch.tensor([[3.0, 1, 2, 0]]), 2),
+    "six rows, two right": labelled(
+        rand(6, 4, seed=8),
+        *rand(6, 4, seed=8).argmax(1)[:2].tolist(),
+        *((rand(6, 4, seed=8).argmax(1)[2:] + 1) % 4).tolist(),
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #84175d27
 _accuracy.mistakes = {
     "this is the number of right rows; divide by the number of rows.": lambda x, t: (
         (x.argmax(1) == t).sum().item()
@@ -3636,6 +3821,10 @@ _accuracy.mistakes = {
     "the largest logit itself is compared; argmax says where it is.": lambda x, t: (
         (x.amax(1) == t).float().mean()
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #0eb5927d
+_accuracy.mistakes |= {
     "argmin picks the least likely class.": lambda x, t: (x.argmin(1) == t).float().mean(),
     "the mean is missing: one number is asked for.": lambda x, t: (x.argmax(1) == t).float(),
     "this is the mean probability of the right class; count rows.": lambda x, t: picked(soft(x, 1), t).mean(),
@@ -3652,7 +3841,7 @@ _accuracy.mistakes = {
 def accuracy(logits, target):
     return (logits.argmax(dim=1) == target).float().mean().item()
 
-# %% ../nbs/90_checking.ipynb #ad98530f
+# %% ../nbs/90_checking.ipynb #c356913a
 def as_batches(value: Any, n: int) -> Any:
     "Slices, lists, ranges and tensors of indices, all as tuples of indices."
     batches = list(itertools.islice(value, 10_000)) if hasattr(value, "__iter__") else value
@@ -3665,26 +3854,23 @@ def as_batches(value: Any, n: int) -> Any:
         for batch in batches
     )
 
-
+# %% ../nbs/90_checking.ipynb #7f1b66ea
 def judge_batches(inputs: dict, values: dict) -> str | None:
     "What is wrong with minibatches, if anything."
     n, size, batches = inputs["n"], inputs["batch_size"], values["the batches"]
-    if not isinstance(batches, tuple) or not all(isinstance(batch, tuple) for batch in batches):
+    if not (isinstance(batches, tuple) and all(isinstance(batch, tuple) for batch in batches)):
         return f"It returned {describe(batches)}; expected a list of slices, or of lists of indices."
     found = [int(index) for batch in batches for index in batch if isinstance(index, Tensor)]
     if missing := sorted(set(range(n)) - set(found)):
         return f"Index {missing[0]} is in no batch."
     if len(found) != n:
-        return f"There are {len(found)} indices in the batches; 0 to {n - 1} are {n}, each once."
+        return f"There are {len(found)} indices in the batches; 0 to {n - 1} are {n}."
     if wrong := [len(batch) for batch in batches[:-1] if len(batch) != size]:
         return f"A batch that is not the last holds {wrong[0]}; expected {size}."
-    return (
-        None
-        if 0 < len(batches[-1]) <= size
-        else f"The last batch holds {len(batches[-1])}; expected 1 to {size}."
-    )
+    last = len(batches[-1])
+    return None if 0 < last <= size else f"The last batch holds {last}; expected 1 to {size}."
 
-# %% ../nbs/90_checking.ipynb #ec8687a0
+# %% ../nbs/90_checking.ipynb #f9561e5f
 _minibatches = declare(
     "minibatches",
     "10_training",
@@ -3695,12 +3881,14 @@ _minibatches = declare(
         for n, size in ((10, 4), (12, 4), (3, 8), (7, 1), (1, 1))
     },
     run=lambda answer, inputs: [("the batches", as_batches(answer(*inputs.values()), inputs["n"]))],
-    truth=Truth(
-        lambda n, batch_size: {
-            "the batches": tuple(tuple(range(n)[i : i + batch_size]) for i in range(0, n, batch_size))
-        },
-        judge=judge_batches,
-    ),
+)
+
+# %% ../nbs/90_checking.ipynb #79c729c7
+_minibatches.truth = Truth(
+    lambda n, batch_size: {
+        "the batches": tuple(tuple(range(n)[i : i + batch_size]) for i in range(0, n, batch_size))
+    },
+    judge=judge_batches,
 )
 
 
@@ -3708,7 +3896,7 @@ def slices(starts: Callable, end: Callable = lambda i, n, size: i + size) -> Cal
     "Batches from their starts and ends."
     return lambda n, size: [slice(i, max(0, end(i, n, size))) for i in starts(n, size)]
 
-# %% ../nbs/90_checking.ipynb #845f34bd
+# %% ../nbs/90_checking.ipynb #ba031f4b
 _minibatches.mistakes = {
     "the last, shorter batch is left out.": slices(lambda n, size: range(0, n - size + 1, size)),
     "the starts go up by 1, so the batches overlap: step by batch_size.": slices(lambda n, size: range(n)),
@@ -3722,6 +3910,10 @@ _minibatches.mistakes = {
         lambda n, size: range(0, n, size), lambda i, n, size: size
     ),
     "the first batch is left out.": slices(lambda n, size: range(size, n, size)),
+}
+
+# %% ../nbs/90_checking.ipynb #29a9325b
+_minibatches.mistakes |= {
     "n and batch_size are swapped: there are batch_size batches.": slices(
         lambda n, size: range(0, size * (n // size + 1), n // size + 1), lambda i, n, size: i + n // size + 1
     ),
@@ -3744,7 +3936,7 @@ _minibatches.mistakes = {
 def minibatches(n, batch_size):
     return [slice(i, i + batch_size) for i in range(0, n, batch_size)]
 
-# %% ../nbs/90_checking.ipynb #42e25552
+# %% ../nbs/90_checking.ipynb #42600144
 def step_case(n: int, n_in: int, n_classes: int, lr: float) -> dict:
     "A batch and a linear classifier."
     target = torch.arange(n).mul(2).add(1) % n_classes
@@ -3759,7 +3951,7 @@ def true_step(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> dic
     w_grad, b_grad = torch.autograd.grad(loss, (w, b))
     return {"the loss": loss, "w": w - lr * w_grad, "b": b - lr * b_grad}
 
-
+# %% ../nbs/90_checking.ipynb #ca0e5aab
 _training_step = declare(
     "training_step",
     "10_training",
@@ -3774,7 +3966,7 @@ _training_step = declare(
     truth=Truth(true_step),
 )
 
-# %% ../nbs/90_checking.ipynb #5daafd83
+# %% ../nbs/90_checking.ipynb #f805c840
 def step_with(
     slope: Callable = right_slope, sign: float = -1.0, loss: Callable = true_cross_entropy
 ) -> Callable:
@@ -3789,7 +3981,7 @@ def step_with(
 
     return step
 
-
+# %% ../nbs/90_checking.ipynb #c668d457
 def spoiled_step(change: Callable) -> Callable:
     "The right step on copies, of which `change(w, b, new_w, new_b, inputs)` makes something wrong."
 
@@ -3800,7 +3992,7 @@ def spoiled_step(change: Callable) -> Callable:
 
     return step
 
-# %% ../nbs/90_checking.ipynb #3a585283
+# %% ../nbs/90_checking.ipynb #886b78c0
 _training_step.mistakes = {
     "w and b did not change: w = w - … makes new tensors. Use -= or w.sub_().": spoiled_step(
         lambda w, b, nw, nb, i: i[3]
@@ -3815,6 +4007,10 @@ _training_step.mistakes = {
     "the gradient's 1/n is missing, so the step is n times too long.": step_with(
         lambda x, t: right_slope(x, t) * len(t)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #f7b9f2a0
+_training_step.mistakes |= {
     "the one-hot target is missing from the gradient: softmax minus one-hot.": step_with(
         lambda x, t: soft(x, 1) / len(t)
     ),
@@ -3827,14 +4023,16 @@ _training_step.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #cd0859cc
-@solves(
-    _training_step,
+# %% ../nbs/90_checking.ipynb #cf947bff
+_training_step.reason, *_training_step.hints = (
     "Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change.",
     "Logits, loss, then (softmax - one-hot) / n: that is the gradient at the logits.",
     "The rest is the linear layer: x.T @ above for w, above.sum(0) for b.",
     "w -= lr * x.T @ above changes w in place; w = w - … would not.",
 )
+
+# %% ../nbs/90_checking.ipynb #cbf038e1
+@solves(_training_step)
 def training_step(x, target, w, b, lr):
     rows, logits = torch.arange(len(target)), x @ w + b
     s = logits - logits.amax(dim=1, keepdim=True)
@@ -3863,7 +4061,7 @@ def run_optimiser(answer: Callable, inputs: dict) -> Iterator:
         (f"{name}[{i}]", tensor) for name, tensors in lists.items() for i, tensor in enumerate(tensors)
     )
 
-# %% ../nbs/90_checking.ipynb #916b7112
+# %% ../nbs/90_checking.ipynb #8a5b0159
 def true_optimiser(params: list, grads: list, velocities: list, lr: float, momentum: float) -> dict:
     "The formulas, on new tensors."
     new = [momentum * v + g for v, g in zip(velocities, grads, strict=True)]
@@ -3871,7 +4069,7 @@ def true_optimiser(params: list, grads: list, velocities: list, lr: float, momen
     found = {"velocities": new, "params": moved}
     return {f"{name}[{i}]": tensor for name, tensors in found.items() for i, tensor in enumerate(tensors)}
 
-
+# %% ../nbs/90_checking.ipynb #f4765b0b
 _sgd_momentum = declare(
     "sgd_momentum",
     "11_learner",
@@ -3909,7 +4107,7 @@ def downhill(v: Tensor, old: Tensor, g: Tensor, lr: float, momentum: float) -> T
     "The right move."
     return -lr * v
 
-# %% ../nbs/90_checking.ipynb #83391c8a
+# %% ../nbs/90_checking.ipynb #bdfd28e4
 _sgd_momentum.mistakes = {
     "the parameter moves along +velocity: uphill.": optimiser(rightly, lambda v, old, g, lr, m: lr * v),
     "the new velocity is not kept: change it in place, or the next step starts from rest.": optimiser(
@@ -3924,6 +4122,10 @@ _sgd_momentum.mistakes = {
     "the gradient is scaled by 1 - momentum; here it counts in full.": optimiser(
         lambda v, g, lr, m: m * v + (1 - m) * g, downhill
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #f83d6a89
+_sgd_momentum.mistakes |= {
     "momentum is missing: the old velocity counts in full.": optimiser(lambda v, g, lr, m: v + g, downhill),
     "momentum multiplies the gradient; it belongs to the old velocity.": optimiser(
         lambda v, g, lr, m: v + m * g, downhill
@@ -3935,6 +4137,10 @@ _sgd_momentum.mistakes = {
     "lr went into the velocity, not into the move.": optimiser(
         lambda v, g, lr, m: m * v + lr * g, lambda v, old, g, lr, m: -v
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #0ecfca0c
+_sgd_momentum.mistakes |= {
     "this is Nesterov's look-ahead; the task is plain momentum.": optimiser(
         rightly, lambda v, old, g, lr, m: -lr * (g + m * v)
     ),
@@ -3961,25 +4167,18 @@ def sgd_momentum(params, grads, velocities, lr, momentum):
         v.mul_(momentum).add_(g)
         p -= lr * v
 
-# %% ../nbs/90_checking.ipynb #a2045d1e
+# %% ../nbs/90_checking.ipynb #652ddda0
 def samples_case(n: int, *shape: int, tensors: bool = False) -> dict:
     "n samples; the targets are numbers, or tensors of one number."
     targets = [torch.tensor(3 * i % 5) if tensors else 3 * i % 5 for i in range(n)]
     return {"samples": [(rand(*shape, seed=i + 1), y) for i, y in enumerate(targets)]}
 
-
+# %% ../nbs/90_checking.ipynb #c7a5039d
 _collate = declare(
     "collate",
     "11_learner",
     "collate(samples)",
     "Turn a list of n pairs (x, y), x a tensor and y a whole number, into one pair of tensors (X, Y) with n in front.",
-    cases=lambda: {
-        "four samples of 3": samples_case(4, 3),
-        "square: three samples of 3": samples_case(3, 3),
-        "one sample": samples_case(1, 5),
-        "images of 2 × 3": samples_case(4, 2, 3),
-        "targets that are tensors": samples_case(5, 2, tensors=True),
-    },
     run=returns("X", "Y"),
     truth=Truth(
         lambda samples: {
@@ -3989,12 +4188,21 @@ _collate = declare(
     ),
 )
 
+# %% ../nbs/90_checking.ipynb #8516d987
+_collate.cases = lambda: {
+    "four samples of 3": samples_case(4, 3),
+    "square: three samples of 3": samples_case(3, 3),
+    "one sample": samples_case(1, 5),
+    "images of 2 × 3": samples_case(4, 2, 3),
+    "targets that are tensors": samples_case(5, 2, tensors=True),
+}
+
 
 def columns(samples: list) -> tuple[Tensor, Tensor]:
     "The right answer."
     return torch.stack([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
 
-# %% ../nbs/90_checking.ipynb #2e133d0e
+# %% ../nbs/90_checking.ipynb #8fd3d385
 _collate.mistakes = {
     "the samples are joined end to end (cat); they need a new dimension in front (stack).": lambda s: (
         torch.cat([x for x, _ in s]),
@@ -4009,6 +4217,10 @@ _collate.mistakes = {
     "the targets became floats; class numbers are whole.": lambda s: (columns(s)[0], columns(s)[1].float()),
     "Y is (n, 1); it must be (n,).": lambda s: (columns(s)[0], columns(s)[1][:, None]),
     "only X is returned; a pair (X, Y) is asked for.": lambda s: columns(s)[0],
+}
+
+# %% ../nbs/90_checking.ipynb #b5913344
+_collate.mistakes |= {
     "only the first sample is there.": lambda s: columns(s[:1]),
     "the samples are added up; keep them apart.": lambda s: (columns(s)[0].sum(0), columns(s)[1]),
     "X is flattened to one row a sample; keep the shape of x.": lambda s: (
@@ -4030,7 +4242,7 @@ def collate(samples):
     xs, ys = zip(*samples, strict=True)
     return torch.stack(xs), torch.tensor([int(y) for y in ys])
 
-# %% ../nbs/90_checking.ipynb #9791d547
+# %% ../nbs/90_checking.ipynb #9dc1358f
 def workers_case(*batch_sizes: int) -> dict:
     "A list of two gradients from each worker."
     grads = [[rand(2, 3, seed=10 + k), rand(4, seed=20 + k)] for k in range(len(batch_sizes))]
@@ -4045,18 +4257,12 @@ def weighted(grads_per_worker: list, weights: list) -> dict:
     ]
     return {f"mean[{i}]": tensor for i, tensor in enumerate(sums)}
 
-
+# %% ../nbs/90_checking.ipynb #9b280f8d
 _average_gradients = declare(
     "average_gradients",
     "12_data_parallel",
     "average_gradients(grads_per_worker, batch_sizes)",
     "Each worker has a list of gradients and a batch size: return the list of means, each worker weighted by its batch.",
-    cases=lambda: {
-        "batches of 3 and 1": workers_case(3, 1),
-        "three workers, 2, 2 and 5": workers_case(2, 2, 5),
-        "equal batches": workers_case(4, 4),
-        "one worker": workers_case(6),
-    },
     run=returns("mean[0]", "mean[1]"),
     truth=Truth(
         lambda grads_per_worker, batch_sizes: weighted(
@@ -4065,12 +4271,20 @@ _average_gradients = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #f6e16c0e
+# %% ../nbs/90_checking.ipynb #0a18a44c
+_average_gradients.cases = lambda: {
+    "batches of 3 and 1": workers_case(3, 1),
+    "three workers, 2, 2 and 5": workers_case(2, 2, 5),
+    "equal batches": workers_case(4, 4),
+    "one worker": workers_case(6),
+}
+
+# %% ../nbs/90_checking.ipynb #c7318853
 def averaged(weights: Callable) -> Callable:
     "An answer that weights the workers by `weights(batch_sizes)`."
     return lambda grads, sizes: list(weighted(grads, weights(sizes)).values())
 
-
+# %% ../nbs/90_checking.ipynb #adff06de
 _average_gradients.mistakes = {
     "every worker counts the same; a worker with more examples must count more.": averaged(
         lambda n: [1 / len(n)] * len(n)
@@ -4084,6 +4298,10 @@ _average_gradients.mistakes = {
         lambda n: [(1 / size) / sum(1 / s for s in n) for size in n]
     ),
     "only the first worker's gradients are returned.": averaged(lambda n: [1.0] + [0.0] * (len(n) - 1)),
+}
+
+# %% ../nbs/90_checking.ipynb #50e517a2
+_average_gradients.mistakes |= {
     "the sum is divided by the number of all examples, without weights.": averaged(
         lambda n: [1 / sum(n)] * len(n)
     ),
@@ -4114,7 +4332,7 @@ def average_gradients(grads_per_worker, batch_sizes):
         for tensors in zip(*grads_per_worker, strict=True)
     ]
 
-# %% ../nbs/90_checking.ipynb #8bfddc99
+# %% ../nbs/90_checking.ipynb #ac02bad2
 def cross_entropy_and_slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "The loss and its gradient."
     return true_cross_entropy(logits, target), right_slope(logits, target)
@@ -4124,18 +4342,12 @@ def classes(n_classes: int) -> Callable:
     "Targets for n examples."
     return lambda n: torch.arange(n).mul(2).add(1) % n_classes
 
-
+# %% ../nbs/90_checking.ipynb #9e38f6e7
 _whole_network = declare(
     "whole_network",
     "13_practice",
     "whole_network(x, target, w1, b1, w2, b2)",
     "From a blank page: lin, relu, lin, cross entropy; return the loss and leave the gradients in .g of w2, b2, w1, b1 and x.",
-    cases=lambda: {
-        "batch 5, sizes 3, 4, 2": network_case(5, 3, 4, 2, classes(2)),
-        "a batch of one": network_case(1, 3, 4, 3, classes(3)),
-        "all sizes 3": network_case(3, 3, 3, 3, classes(3)),
-        "large inputs": network_case(4, 2, 3, 5, classes(5)) | {"x": rand(4, 2, seed=1, scale=300.0)},
-    },
     run=sets(*IN_BACKWARD_ORDER, first="the loss"),
     truth=Truth(
         lambda target, **p: {"the loss": true_cross_entropy(network(**p), target)},
@@ -4145,10 +4357,21 @@ _whole_network = declare(
     rule=without("backward", "grad", *READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #5720a226
+# %% ../nbs/90_checking.ipynb #1d1cefe3
+_whole_network.cases = lambda: {
+    "batch 5, sizes 3, 4, 2": network_case(5, 3, 4, 2, classes(2)),
+    "a batch of one": network_case(1, 3, 4, 3, classes(3)),
+    "all sizes 3": network_case(3, 3, 3, 3, classes(3)),
+    "large inputs": network_case(4, 2, 3, 5, classes(5)) | {"x": rand(4, 2, seed=1, scale=300.0)},
+}
+
+# %% ../nbs/90_checking.ipynb #3283971c
 _whole_network.mistakes = {
     sentence: by_hand(cross_entropy_and_slope, change) for sentence, change in PASS_MISTAKES.items()
-} | {
+}
+
+# %% ../nbs/90_checking.ipynb #6eb0b914
+_whole_network.mistakes |= {
     "the one-hot target is not subtracted from the softmax.": by_hand(
         lambda x, t: (true_cross_entropy(x, t), soft(x, 1) / len(t))
     ),
@@ -4163,25 +4386,26 @@ _whole_network.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #d8479268
-@solves(
-    _whole_network,
+# %% ../nbs/90_checking.ipynb #454f88cb
+_whole_network.reason, *_whole_network.hints = (
     "Only the loss differs from forward_and_backward: its slope at the logits is (softmax - one-hot) / n, and the rest of the way back is the same.",
     "Forward in four steps; keep hidden, active and the log-probabilities.",
     "The way back starts with above = (softmax - one-hot) / n.",
     "w2.g = active.T @ above; below = (above @ w2.T) * (hidden > 0); then the first layer.",
 )
+
+# %% ../nbs/90_checking.ipynb #088334cc
+@solves(_whole_network)
 def whole_network(x, target, w1, b1, w2, b2):
     hidden = x @ w1 + b1
     active = hidden.clamp(min=0)
     logits = active @ w2 + b2
     s = logits - logits.amax(dim=1, keepdim=True)
     log_probs = s - s.exp().sum(dim=1, keepdim=True).log()
-    rows = torch.arange(len(target))
-    above = log_probs.exp()
-    above[rows, target] -= 1
-    above /= len(target)
+    right = torch.arange(len(target)), target
+    above = log_probs.exp() / len(target)
+    above[right] -= 1 / len(target)
     w2.g, b2.g = active.T @ above, above.sum(0)
     below = (above @ w2.T) * (hidden > 0)
     w1.g, b1.g, x.g = x.T @ below, below.sum(0), below @ w1.T
-    return -log_probs[rows, target].mean()
+    return -log_probs[right].mean()
