@@ -52,7 +52,7 @@ def _to_json(value) -> str:
         raise type(error)(f"Live: {_culprit(value) or error}") from None
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
-# %% ../nbs/91_live.ipynb #2c61aa5c
+# %% ../nbs/91_live.ipynb #98381290
 class Live:
     "A picture that moves without a kernel: `static/NAME.js` and a value, shown as one self-contained piece of HTML."
 
@@ -68,13 +68,10 @@ class Live:
     ):
         if not isinstance(alt, str) or not alt.strip():
             raise ValueError(f"Live: alt is {alt!r}; say in a sentence what the picture shows")
-        self.script, self.value, self.style, self.alt, self.draw = script, value, style, alt, still
+        self.script, self.value, self.alt, self.draw, self.image = script, value, alt, still, None
         self.json, self.code, self.css = _to_json(value), _code(script), _style(script, style)
 
-    def __repr__(self) -> str:
-        return f"Live({self.script!r}, alt={self.alt!r})"
-
-# %% ../nbs/91_live.ipynb #146f0c9b
+# %% ../nbs/91_live.ipynb #ece7f790
 def _code(script: str) -> str:
     "The JavaScript of a picture; ValueError if it cannot stand in a page or does not define `mount`."
     code = _static(f"{script}.js")
@@ -95,7 +92,7 @@ def _style(script: str, style: str | None) -> str:
         raise ValueError(f"Live: {own}.css holds '</style', which ends the stylesheet early")
     return css
 
-# %% ../nbs/91_live.ipynb #95acfddf
+# %% ../nbs/91_live.ipynb #41827db7
 @patch
 def still(self: Live):  # -> a matplotlib Figure, closed, so that a notebook shows it once
     "Draw the same state with matplotlib. ValueError if the picture has no still twin, TypeError if that is no Figure."
@@ -112,19 +109,24 @@ def still(self: Live):  # -> a matplotlib Figure, closed, so that a notebook sho
     plt.close(figure)
     return figure
 
-# %% ../nbs/91_live.ipynb #1af3be26
+# %% ../nbs/91_live.ipynb #089c571c
 @patch
 def _still_html(self: Live) -> str:
     "What stands in the picture's place until the script runs: the still twin as an image, or else the words."
-    if self.draw is None:
-        return f"<p>{html.escape(self.alt)}</p>"
-    png = io.BytesIO()
-    self.still().savefig(png, format="png", dpi=80, facecolor="white", metadata={"Software": None})
-    data = base64.b64encode(png.getvalue()).decode()
-    return f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
+    from PIL import Image
 
-# %% ../nbs/91_live.ipynb #9511cd71
-_PAGE = """<div class="l13-live live-{script}" data-picture="{key}" data-lm-suppress-shortcuts="true" role="group" aria-label="{alt}">
+    if self.image or self.draw is None:
+        return self.image or f"<p>{html.escape(self.alt)}</p>"
+    drawn, png = io.BytesIO(), io.BytesIO()
+    self.still().savefig(drawn, format="png", dpi=80, facecolor="white")
+    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+    data = base64.b64encode(png.getvalue()).decode()
+    self.image = f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
+    return self.image
+
+# %% ../nbs/91_live.ipynb #1a653814
+_PAGE = """<div class="l13-live live-{name}" data-picture="{key}" data-lm-suppress-shortcuts="true"
+ role="group" aria-label="{alt}">
 <style>{css}</style>
 <div class="live-root">{still}</div>
 <script type="application/json">{json}</script>
@@ -139,12 +141,16 @@ start("{key}", mount);
 }})();</script>
 </div>"""
 
+# %% ../nbs/91_live.ipynb #a96e5408
+@patch
+def __repr__(self: Live) -> str:
+    return f"Live({self.script!r}, alt={self.alt!r})"
+
 
 @patch
 def _repr_html_(self: Live) -> str:
     "The whole picture as one piece of HTML; nothing is fetched from anywhere."
-    key = hashlib.sha256("\0".join([self.code, self.css, self.json, self.alt]).encode()).hexdigest()[:12]
-    return _PAGE.format(
-        script=html.escape(self.script), key=key, alt=html.escape(self.alt), css=self.css, still=self._still_html(),
-        json=self.json, live=_static("live.js"), code=self.code,
-    )  # fmt: skip
+    parts = {"css": self.css, "code": self.code, "json": self.json, "alt": html.escape(self.alt)}
+    key = hashlib.sha256("\0".join(parts.values()).encode()).hexdigest()[:12]
+    name = html.escape(self.script)
+    return _PAGE.format(name=name, key=key, still=self._still_html(), live=_static("live.js"), **parts)
