@@ -68,13 +68,15 @@ def _edge(route: tuple, place: Callable) -> str:
         path += "m-7 -4l7 4l-7 4" if slot is route[0] else f"H{x:g}"
     return f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity="0.65"/>'
 
-# %% ../nbs/05_scalar_autograd.ipynb #c8843cb7
+# %% ../nbs/05_scalar_autograd.ipynb #8e7ed6ba
 def _box(node, name: str, x: float, y: float, cut: bool) -> str:
     "A box with name, operation, data and grad; round for a leaf; a dashed stub where children are not drawn."
-    lines = f"{name} {node._op}".strip(), f"data {node.data:.4g}", f"grad {node.grad:.4g}"
+    lines = [f"data {node.data:.4g}", f"grad {node.grad:.4g}"]
+    if head := f"{name} {node._op}".strip():
+        lines.insert(0, head)
     text = "".join(
-        f'<text x="{x + 52:g}" y="{y - 11 + 16 * i:g}" font-weight="{400 if i else 700}">{escape(line)}</text>'
-        for i, line in enumerate(lines)
+        f'<text x="{x + 52:g}" y="{y + 21 - 16 * i:g}" font-weight="{700 if i == 2 else 400}">{escape(line)}</text>'
+        for i, line in enumerate(reversed(lines))
     )
     stub = f'<path d="M{x - 18:g} {y:g}h18" stroke="currentColor" stroke-dasharray="3 3"/>' if cut else ""
     size = f'width="104" height="56" rx="{4 if node._op else 16}"'
@@ -139,9 +141,10 @@ def _number(data) -> float:
     what = f"{type(data).__name__} {str(data)[:40]!r}"
     raise TypeError(f"Value: expected one number, got {what}; pass numbers one by one, like x[0].item()")
 
-# %% ../nbs/05_scalar_autograd.ipynb #3c36c6c0
+# %% ../nbs/05_scalar_autograd.ipynb #a3743d9c
 class Value:
-    "A number that remembers how it was made, so that `backward()` finds gradients. Stands in for `micrograd`'s."
+    """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
+    Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
 
     __slots__ = ("data", "grad", "_prev", "_slopes", "_op", "_birth")  # six places and no dictionary
     __array_ufunc__ = None  # makes NumPy leave `number * value` to us
@@ -156,26 +159,28 @@ class Value:
         self.data, self.grad, self._op, self._birth = _number(data), 0.0, _op, _next_birth()
         self._prev, self._slopes = tuple(_children), tuple(_slopes)
 
-# %% ../nbs/05_scalar_autograd.ipynb #7efa3aec
+# %% ../nbs/05_scalar_autograd.ipynb #ccdbc97f
 @patch
 def backward(self: Value) -> None:
     "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
-    order, seen, before = [self], {self}, []
-    for node in order:  # the list grows while we walk it
-        if node.grad:
-            before.append((node, node.grad))
-        node.grad = 0.0
-        for child in node._prev:
+    seen, to_visit = {self}, [self]
+    while to_visit:
+        for child in to_visit.pop()._prev:
             if child not in seen:
                 seen.add(child)
-                order.append(child)
-    _pass_back(self, sorted(order, key=_by_birth, reverse=True))  # the youngest first
-    for node, grad in before:
-        node.grad += grad
+                to_visit.append(child)
+    order = sorted(seen, key=_by_birth, reverse=True)  # the youngest first
+    before = [node.grad for node in order]
+    _pass_back(self, order)
+    for node, grad in zip(order, before, strict=True):
+        if grad:
+            node.grad += grad
 
-# %% ../nbs/05_scalar_autograd.ipynb #326404b3
+# %% ../nbs/05_scalar_autograd.ipynb #d647165f
 def _pass_back(root: Value, order: list) -> None:
     "Every node passes on its gradient times its slopes. None is a closed road: not even 0 · inf = nan gets through."
+    for node in order:
+        node.grad = 0.0
     root.grad = 1.0
     for node in order:
         grad = node.grad
@@ -255,10 +260,9 @@ def _wins(x: float, y: float) -> tuple:
     "Slopes of max(x, y): 1 for the winner, None for the loser, a half each in a tie."
     return (0.5, 0.5) if x == y else (None if x < y else 1.0, None if y < x else 1.0)
 
-# %% ../nbs/05_scalar_autograd.ipynb #c2d46f7d
-Value.__truediv__, Value.__rtruediv__ = _binary(
-    "/", lambda x, y: (q := _div(x, y), (_div(1.0, y), -_div(q, y)))
-)
+# %% ../nbs/05_scalar_autograd.ipynb #91bda37e
+_ratio = lambda x, y: (q := _div(x, y), (_div(1.0, y), -_div(q, y)))
+Value.__truediv__, Value.__rtruediv__ = _binary("/", _ratio)
 Value.exp = _unary("exp", lambda x: (e := _exp(x), e))
 Value.log = _unary("log", lambda x: (_log(x), _div(1.0, x)))
 Value.sin = _unary("sin", lambda x: (_sin(x), _cos(x)))
@@ -270,12 +274,10 @@ Value.abs = Value.__abs__ = _unary("abs", lambda x: (abs(x), float((x > 0) - (x 
 Value.max = _binary("max", lambda x, y: (x if x >= y or x != x else y, _wins(x, y)))[0]
 Value.min = _binary("min", lambda x, y: (x if x <= y or x != x else y, _wins(y, x)))[0]
 
-# %% ../nbs/05_scalar_autograd.ipynb #a975d521
-_two_slopes = lambda x, y: (
-    None if y == 0 else y * _pow(x, y - 1),
-    0.0 if x == 0 and y >= 0 else _pow(x, y) * _log(x),
-)
-_to_value, Value.__rpow__ = _binary("**", lambda x, y: (_pow(x, y), _two_slopes(x, y)))
+# %% ../nbs/05_scalar_autograd.ipynb #d725b2ce
+_to_base = lambda x, y: None if y == 0 else y * _pow(x, y - 1)
+_to_exponent = lambda x, y: 0.0 if x == 0 and y >= 0 else _pow(x, y) * _log(x)
+_to_value, Value.__rpow__ = _binary("**", lambda x, y: (_pow(x, y), (_to_base(x, y), _to_exponent(x, y))))
 _to_number = lambda k: lambda x: (_power(x, k), None if k == 0 else k * _power(x, k - 1))
 Value.__pow__ = lambda a, k: (
     _to_value(a, k) if isinstance(k, Value) else _unary(f"**{k}", _to_number(_lift(k).data))(a)
