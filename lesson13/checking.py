@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Exercise', 'Report', 'check', 'progress', 'exercises', 'hint', 'solution']
 
-# %% ../nbs/90_checking.ipynb #b7a7149a
+# %% ../nbs/90_checking.ipynb #bbaa53e0
 import ast
 import builtins
 import contextlib
@@ -32,7 +32,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -1048,7 +1048,7 @@ def exercises(
     in_order = sorted(EXERCISES.values(), key=lambda exercise: exercise.notebook)
     return Listing(exercise.name for exercise in in_order if exercise.notebook.startswith(notebook))
 
-# %% ../nbs/90_checking.ipynb #3cea427b
+# %% ../nbs/90_checking.ipynb #189142c6
 class Listing(list):
     "Names of exercises; shows itself as a table with how each is called."
 
@@ -1056,13 +1056,13 @@ class Listing(list):
         return "\n".join(f"{EXERCISES[name].notebook:<20}{EXERCISES[name].signature}" for name in self)
 
     def _repr_html_(self) -> str:
-        cells = ((EXERCISES[name].notebook, EXERCISES[name].signature, EXERCISES[name].task) for name in self)
+        left = '<td style="text-align:left">'
         rows = "".join(
-            f"<tr><td>{html.escape(notebook)}</td><td><code>{html.escape(call)}</code></td>"
-            f'<td style="text-align:left">{html.escape(task)}</td></tr>'
-            for notebook, call, task in cells
+            f"<tr>{left}{html.escape(EXERCISES[name].notebook)}</td>{left}"
+            f"<code>{html.escape(EXERCISES[name].signature)}</code><br>{html.escape(EXERCISES[name].task)}</td></tr>"
+            for name in self
         )
-        return f"<table><tr><th>notebook</th><th>answer</th><th>task</th></tr>{rows}</table>"
+        return f"<table>{rows}</table>"
 
 # %% ../nbs/90_checking.ipynb #b31bc03e
 @dataclass
@@ -1083,7 +1083,7 @@ class Progress:
         squares = {notebook: self.marks(notebook) for notebook in notebooks}
         return [(name, marks, f"{marks.count('■')} of {len(marks)}") for name, marks in squares.items()]
 
-# %% ../nbs/90_checking.ipynb #dd558094
+# %% ../nbs/90_checking.ipynb #001822bb
 def progress_title(self: Progress) -> str:
     "The first line: how many are passed, and which come next."
     done = [name for name in exercises() if self.records.get(name, {}).get("passed")]
@@ -1091,15 +1091,24 @@ def progress_title(self: Progress) -> str:
     return f"{len(done)} of {len(EXERCISES)} passed" + (f"; next: {left[0]}" if left else "")
 
 
+def remarks(self: Progress) -> list[str]:
+    "The lines under the table: what the squares mean, what to write again, and notices."
+    week_ago = str(date.today() - timedelta(days=7))
+    passed = {name: self.records[name]["passed"] for name in exercises() if name in self.records}
+    again = [name for name in sorted(passed, key=passed.get) if "" < passed[name] <= week_ago][:5]
+    repeat = [f"Passed a week ago or more, worth writing again: {', '.join(again)}"] if again else []
+    return ["■ passed  ◧ tried  □ not yet", *repeat, *self.notices]
+
+# %% ../nbs/90_checking.ipynb #5c0b3871
 def progress_text(self: Progress) -> str:
     "The table as text."
     rows = [f"{name:<20}{marks:<10}{count}" for name, marks, count in self.rows()]
-    return as_text(self.title, [*rows, "■ passed  ◧ tried  □ not yet", *self.notices])
+    return as_text(self.title, [*rows, *self.remarks()])
 
 
-Progress.title, Progress.__repr__ = property(progress_title), progress_text
+Progress.title, Progress.__repr__, Progress.remarks = property(progress_title), progress_text, remarks
 
-# %% ../nbs/90_checking.ipynb #cca86728
+# %% ../nbs/90_checking.ipynb #6d513ce8
 def progress_html(self: Progress) -> str:
     "The table as HTML."
     share = 100 * sum(count.count("■") for _, count, _ in self.rows()) / len(EXERCISES)
@@ -1109,8 +1118,7 @@ def progress_html(self: Progress) -> str:
         for name, marks, count in self.rows()
     )
     bar = f'<div style="border:1px solid;height:.7em"><div style="background:#15803d;height:100%;width:{share:.0f}%">'
-    lines = ["■ passed  ◧ tried  □ not yet", *self.notices]
-    return as_html(self.title, lines, COLOURS["passed"]).replace(
+    return as_html(self.title, self.remarks(), COLOURS["passed"]).replace(
         "</strong>", f"</strong>{bar}</div></div><table>{rows}</table>", 1
     )
 
@@ -2990,8 +2998,8 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
         loss_fn.backward()
         yield f"{first}.g", look_up(inputs, f"{first}.g")
 
-# %% ../nbs/90_checking.ipynb #7de6f90c
-def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
+# %% ../nbs/90_checking.ipynb #c22e025b
+def loss_class(loss: Callable, slope: Callable) -> type:
     "A loss class from the loss and its slope, both functions of (output, target)."
 
     class Loss:
@@ -3000,17 +3008,17 @@ def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
             return loss(output, target)
 
         def backward(self):
-            put((self.seen[0], slope(*self.seen)))
+            self.seen[0].g = slope(*self.seen)
 
     return Loss
 
-# %% ../nbs/90_checking.ipynb #4ea8776c
+# %% ../nbs/90_checking.ipynb #5b9e88ac
 _MSELoss = declare(
     "MSELoss",
     "07_modules",
     "MSELoss()",
-    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g, or adds to it.",
-    cases=_mse_grad.cases,
+    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g.",
+    cases=lambda: {title: case for title, case in _mse_grad.cases().items() if "already" not in title},
     run=run_loss,
     truth=Truth(
         lambda output, target: {"the loss": (error_of(output, target) ** 2).mean()},
@@ -3020,14 +3028,12 @@ _MSELoss = declare(
     rule=without("mse_loss", "backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #df8a75c0
-def mse_class(
-    slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None, **more: Any
-) -> type:
+# %% ../nbs/90_checking.ipynb #0aee0ff4
+def mse_class(slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None) -> type:
     "An MSELoss with one part replaced."
-    return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope, **more)
+    return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope)
 
-# %% ../nbs/90_checking.ipynb #1e757992
+# %% ../nbs/90_checking.ipynb #3b2844a3
 _MSELoss.mistakes = {
     "the 1/n of the mean is missing from the gradient.": mse_class(lambda o, t: 2 * error_of(o, t)),
     "the 2 from the square is missing from the gradient.": mse_class(lambda o, t: error_of(o, t) / o.numel()),
@@ -3035,7 +3041,6 @@ _MSELoss.mistakes = {
     "the gradient is divided by the rows; the mean is over all elements.": mse_class(
         lambda o, t: 2 * error_of(o, t) / len(o)
     ),
-    "= where += must add: output.g was there already.": mse_class(put=overwrite_g),
     "the gradient is flat (n,); it must have the output's shape (n, 1).": mse_class(
         lambda o, t: mse_and_slope(o, t)[1].reshape(t.shape)
     ),
@@ -3052,16 +3057,14 @@ _MSELoss.mistakes |= {
     "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
 }
 
-# %% ../nbs/90_checking.ipynb #cf2ec310
-_MSELoss.reason, *_MSELoss.hints = (
+# %% ../nbs/90_checking.ipynb #e28bd641
+@solves(
+    _MSELoss,
     "The loss is where the way back starts, so backward needs no gradient from above: it puts 2 · difference / n onto the output.",
     "Keep output and target in the call.",
     "Nothing comes after the loss, so its backward starts with 1, which you can leave out.",
-    "backward: output.g gets 2 * difference / difference.numel().",
+    "backward: self.output.g = 2 * difference / difference.numel().",
 )
-
-# %% ../nbs/90_checking.ipynb #444e1b0a
-@solves(_MSELoss)
 class MSELoss:
     def __call__(self, output, target):
         self.output = output
@@ -3069,9 +3072,7 @@ class MSELoss:
         return (self.difference**2).mean()
 
     def backward(self):
-        gradient = 2 * self.difference / self.difference.numel()
-        old = getattr(self.output, "g", None)
-        self.output.g = gradient if old is None else old + gradient
+        self.output.g = 2 * self.difference / self.difference.numel()
 
 # %% ../nbs/90_checking.ipynb #4c585a4b
 class Times:
@@ -3719,19 +3720,13 @@ def cross_entropy_grad(logits, target):
     p[torch.arange(len(target)), target] -= 1
     return p / len(target)
 
-# %% ../nbs/90_checking.ipynb #a978f189
-def cross_entropy_loss_cases() -> dict[str, dict]:
-    "The same, and one whose logits hold a gradient."
-    held = labelled(with_g(rand(2, 5, seed=6), rand(2, 5, seed=7)), 4, 1)
-    return cross_entropy_cases() | {"logits.g is there already": held}
-
-# %% ../nbs/90_checking.ipynb #e113a7a4
+# %% ../nbs/90_checking.ipynb #f014bde6
 _CrossEntropyLoss = declare(
     "CrossEntropyLoss",
     "09_log_sum_exp",
     "CrossEntropyLoss()",
-    "The loss as a class: loss_fn(logits, target) returns the cross entropy, loss_fn.backward() sets logits.g, or adds to it.",
-    cases=cross_entropy_loss_cases,
+    "The loss as a class: loss_fn(logits, target) returns the cross entropy, loss_fn.backward() sets logits.g.",
+    cases=cross_entropy_cases,
     run=run_loss,
     truth=Truth(
         lambda logits, target: {"the loss": true_cross_entropy(logits, target)},
@@ -3741,13 +3736,10 @@ _CrossEntropyLoss = declare(
     rule=without("backward", "grad", *READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #8b87c7ef
+# %% ../nbs/90_checking.ipynb #e5fff87d
 _CrossEntropyLoss.mistakes = {
     sentence: loss_class(true_cross_entropy, slope) for sentence, slope in SLOPE_MISTAKES.items()
 } | {
-    "= where += must add: logits.g was there already.": loss_class(
-        true_cross_entropy, right_slope, overwrite_g
-    ),
     "the loss has no minus.": loss_class(lambda x, t: -true_cross_entropy(x, t), right_slope),
     "the loss is the sum; take the mean.": loss_class(
         lambda x, t: true_cross_entropy(x, t) * len(t), right_slope
@@ -3757,15 +3749,15 @@ _CrossEntropyLoss.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #702b1721
+# %% ../nbs/90_checking.ipynb #ee469bff
 _CrossEntropyLoss.reason, *_CrossEntropyLoss.hints = (
     "The call keeps the logits, the target and the softmax; backward needs nothing else.",
     "What does backward need from the call? Softmax and target.",
     "The gradient is (softmax - one-hot) / n.",
-    "Keep self.logits, self.target and self.p; add the gradient to logits.g if it is there.",
+    "Keep self.logits, self.target and the softmax self.p; take 1 from self.p[rows, target], divide by n.",
 )
 
-# %% ../nbs/90_checking.ipynb #bd8727fd
+# %% ../nbs/90_checking.ipynb #af785e9a
 @solves(_CrossEntropyLoss)
 class CrossEntropyLoss:
     def __call__(self, logits, target):
@@ -3778,9 +3770,7 @@ class CrossEntropyLoss:
     def backward(self):
         gradient = self.p.clone()
         gradient[self.rows, self.target] -= 1
-        gradient /= len(self.target)
-        old = getattr(self.logits, "g", None)
-        self.logits.g = gradient if old is None else old + gradient
+        self.logits.g = gradient / len(self.target)
 
 # %% ../nbs/90_checking.ipynb #aa6c9183
 _accuracy = declare(
