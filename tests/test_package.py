@@ -1,6 +1,7 @@
 """The package as others get it: the wheel is whole, and importing a part costs only that part."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,13 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def python(code, **env):
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        capture_output=True,
-        text=True,
-    )
+def python(code, path=ROOT):
+    "What a new Python prints, away from the checkout unless `path` leads there."
+    env = {**os.environ, "PYTHONPATH": str(path)}
+    answer = subprocess.run([sys.executable, "-c", code], env=env, cwd=path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.strip()
 
@@ -42,27 +40,20 @@ def test_an_import_costs_only_what_it_needs(module, unwanted):
 
 
 def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
-    "Static files and notebooks travel; what is installed is what imports, away from the checkout."
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tmp_path),
-        ".",
-    ]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("lesson13-*.whl")
+    "From checkout to sdist to wheel: static files and notebooks travel, and what is installed is what imports."
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "learn", "__pycache__")
+    )
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "."], cwd=source, check=True, capture_output=True
+    )
+    (wheel,) = (source / "dist").glob("lesson13-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     for path in (ROOT / "lesson13" / "static").iterdir():
         assert f"lesson13/static/{path.name}" in names
     for path in (ROOT / "nbs").glob("*.ipynb"):
         assert any(n.endswith(f"share/lesson13/nbs/{path.name}") for n in names)
-    site = tmp_path / "site"
     install = [
         sys.executable,
         "-m",
@@ -75,5 +66,8 @@ def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
         str(wheel),
     ]
     subprocess.run(install, check=True, capture_output=True)
-    where = python("import lesson13.modules as m; print(m.__file__)", PYTHONPATH=str(site))
-    assert Path(where).is_relative_to(site)
+    assert Path(python("import lesson13.modules as m; print(m.__file__)", site)).is_relative_to(site)
+    answer = python(
+        "from lesson13.live import Live; print(len(Live('slope', {}, alt='a')._repr_html_()))", site
+    )
+    assert int(answer) > 1000
