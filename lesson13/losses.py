@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .modules import Module, add_grad
 
-# %% ../nbs/09_log_sum_exp.ipynb #cf7d4523
+# %% ../nbs/09_log_sum_exp.ipynb #f58516a3
 def _shift(
     x: Tensor,  # (..., n)
 ) -> tuple[Tensor, ...]:  # largest (..., 1), gaps, their rounding and exps (..., n), the rest (..., 1)
@@ -28,7 +28,7 @@ def _shift(
     exps = gaps.exp() * (1 + lost)
     return largest, gaps, lost, exps, exps.scatter(-1, where, 0.0).sum(-1, keepdim=True)
 
-
+# %% ../nbs/09_log_sum_exp.ipynb #3a3df1e7
 def _rounding(x: Tensor, origin: Tensor, gaps: Tensor) -> Tensor:
     "What `gaps = x - origin` lost, so that x - origin == gaps + lost exactly."
     back = gaps - x

@@ -6,8 +6,9 @@
 __all__ = ['DEFAULTS', 'EPOCHS', 'digit_classifier', 'accuracy', 'parameters_of', 'update', 'shuffled', 'evaluate', 'History',
            'Diverged', 'step', 'decayed', 'train', 'whole_file', 'save_checkpoint', 'load_checkpoint', 'main']
 
-# %% ../nbs/10_training.ipynb #a509ce15
+# %% ../nbs/10_training.ipynb #d0d0171a
 import argparse
+import io
 import math
 import os
 import signal
@@ -101,7 +102,7 @@ class History:
     def epoch(self) -> int:  # finished epochs
         return len(self.valid_loss)
 
-# %% ../nbs/10_training.ipynb #8aa1fd60
+# %% ../nbs/10_training.ipynb #4925be9d
 def _plot_history(history: History):  # -> a matplotlib Figure
     "Losses on the left, accuracy on the right, against epochs."
     import matplotlib.pyplot as plt
@@ -128,19 +129,19 @@ def _plot_history(history: History):  # -> a matplotlib Figure
 
 History.plot = _plot_history
 
-# %% ../nbs/10_training.ipynb #9ea2d40c
+# %% ../nbs/10_training.ipynb #e27065a8
 class Diverged(RuntimeError):
     "The loss exploded or became NaN; `history` holds what came before."
 
     def __init__(self, history: History, loss: float, lr: float):
-        self.history = history
+        self.history, self.loss = history, loss
         super().__init__(
             f"the loss became {loss:g} in batch {len(history.batch_loss) + 1} (epoch {history.epoch + 1}) "
-            f"at a learning rate of {lr:g}; start again with a smaller one, such as {lr / 10:g}, "
-            "and make sure that the data hold no NaN"
+            f"at a learning rate of {lr:g}; start again and divide it by ten until the loss falls; "
+            "make sure too that the data hold no NaN"
         )
 
-
+# %% ../nbs/10_training.ipynb #35f4b447
 def step(model: Sequential, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float) -> float:
     "One update from one batch; returns the loss before it. A loss of 1000 or more, or NaN, changes nothing."
     loss = loss_fn(model(x), y).item()
@@ -159,7 +160,7 @@ def decayed(
     "lr * (1 + cos(pi * i / n)) / 2: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
-# %% ../nbs/10_training.ipynb #4300aa33
+# %% ../nbs/10_training.ipynb #a47e61e1
 def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> None:
     "Do the batches of the current epoch that are still to do."
     order = shuffled(len(data.x_train), seed, history.epoch).to(data.x_train.device)
@@ -173,10 +174,9 @@ def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> No
         if after_batch and after_batch(history):
             history.stopped = True
             return
-    for kept, value in zip(
-        (history.valid_loss, history.valid_accuracy), evaluate(model, data.x_valid, data.y_valid), strict=True
-    ):
-        kept.append(value)
+    valid_loss, valid_accuracy = evaluate(model, data.x_valid, data.y_valid)
+    history.valid_loss.append(valid_loss)
+    history.valid_accuracy.append(valid_accuracy)
 
 # %% ../nbs/10_training.ipynb #b6ec6d42
 @contextmanager
@@ -190,7 +190,7 @@ def _few_threads(model: Sequential, batch_size: int):
     finally:
         torch.set_num_threads(before)
 
-# %% ../nbs/10_training.ipynb #c2ba3052
+# %% ../nbs/10_training.ipynb #81bce9d7
 @torch.no_grad()
 def train(
     model: Sequential,  # trained in place
@@ -221,13 +221,13 @@ def train(
                 history.stopped = history.epoch < epochs
     return history
 
-# %% ../nbs/10_training.ipynb #ce6be084
+# %% ../nbs/10_training.ipynb #b6f62a73
 def _part(path: str | os.PathLike) -> Path:
     "The name under which `path` is written."
     path = Path(os.path.realpath(path))
     return path.with_name(f".part{os.getpid()}-{path.name}")
 
-
+# %% ../nbs/10_training.ipynb #c58696cc
 @contextmanager
 def whole_file(
     path: str | os.PathLike,  # the file to make or replace
@@ -252,36 +252,35 @@ def save_checkpoint(
     with whole_file(path) as part:
         torch.save({**kept, "weights": [p.detach().cpu() for p in parameters_of(model)]}, part)
 
-# %% ../nbs/10_training.ipynb #de473aed
+# %% ../nbs/10_training.ipynb #5129d4c9
 def load_checkpoint(
     path: str | os.PathLike,  # a file that `save_checkpoint` wrote
 ) -> tuple[Sequential, History, dict]:  # model, history, settings
     "Read a checkpoint; a file that is none, or is damaged, is a `ValueError`."
+    stored = io.BytesIO(Path(path).read_bytes())
     try:
-        kept = torch.load(path, weights_only=True, map_location="cpu")
+        kept = torch.load(stored, weights_only=True, map_location="cpu")
         w1, b1, w2, b2 = kept["weights"]
         model = Sequential(Linear.from_weights(w1, b1), ReLU(), Linear.from_weights(w2, b2))
         history, settings = History(**kept["history"]), kept["settings"]
         if kept["made_by"] != "lesson13-train" or not set(DEFAULTS) <= set(settings):
             raise ValueError("made by something else")
         return model, history, settings
-    except OSError:
-        raise
     except Exception as error:  # a damaged file fails in many ways
         raise ValueError(f"{path}: not a checkpoint of lesson13-train, or damaged") from error
 
-
+# %% ../nbs/10_training.ipynb #eaf9047c
 DEFAULTS = {"source": "digits", "hidden": 50, "batch_size": 64, "lr": 0.5, "decay": True, "seed": 0}
 EPOCHS = {"digits": 60, "mnist": 5}
 
-# %% ../nbs/10_training.ipynb #301d998d
+# %% ../nbs/10_training.ipynb #819b9f45
 class _Parser(argparse.ArgumentParser):
     "Says what is wrong in one line."
 
     def error(self, message: str):
         self.exit(2, f"{self.prog}: {message}\n")
 
-
+# %% ../nbs/10_training.ipynb #ab75933d
 def _number(kind: type, fits: Callable, wanted: str) -> Callable[[str], float]:
     "An argparse type: numbers that fit."
 
@@ -293,7 +292,7 @@ def _number(kind: type, fits: Callable, wanted: str) -> Callable[[str], float]:
 
     return parse
 
-# %% ../nbs/10_training.ipynb #cf870f6a
+# %% ../nbs/10_training.ipynb #3cb2039b
 _count = _number(int, lambda n: 1 <= n <= 10**9, "a whole number from 1 up")
 _rate = _number(float, lambda x: 0 < x < math.inf, "a number above 0")
 _seed = _number(int, lambda n: 0 <= n < 2**32, "a whole number from 0 to 2**32 - 1")
@@ -319,7 +318,7 @@ _OPTIONS = {
     "--plot": dict(metavar="FILE", help="draw the curves into a .png, .svg or .pdf"),
 }
 
-# %% ../nbs/10_training.ipynb #d66e72dc
+# %% ../nbs/10_training.ipynb #a59f523b
 def _parser() -> _Parser:
     "The options of lesson13-train."
     parser = _Parser(
@@ -341,7 +340,7 @@ def _parser() -> _Parser:
         parser.add_argument(name, **option)
     return parser
 
-# %% ../nbs/10_training.ipynb #b596dcb9
+# %% ../nbs/10_training.ipynb #45b3b0a0
 def _check_output(option: str, path: str) -> None:
     "Raise `ValueError` unless a file can be made at `path`: now, not after the training."
     target, part = Path(os.path.realpath(path)), _part(path)
@@ -357,7 +356,7 @@ def _check_output(option: str, path: str) -> None:
     except (OSError, ValueError) as error:
         raise ValueError(f"{option} {path}: cannot be written ({error})") from None
 
-# %% ../nbs/10_training.ipynb #2f01cf98
+# %% ../nbs/10_training.ipynb #93e9e42a
 def _check_outputs(save: str | None, plot: str | None) -> None:
     "Raise `ValueError` if the result could not be kept where the arguments say."
     for option, path in (("--save", save), ("--plot", plot)):
@@ -368,7 +367,7 @@ def _check_outputs(save: str | None, plot: str | None) -> None:
     if save and plot and os.path.realpath(save) == os.path.realpath(plot):
         raise ValueError(f"--save and --plot both name {save}; choose two names")
 
-
+# %% ../nbs/10_training.ipynb #d4f01da4
 def _check_device(name: str) -> torch.device:
     "The device, or a `ValueError` that lists what this machine has."
     try:
@@ -379,7 +378,7 @@ def _check_device(name: str) -> torch.device:
         have = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise ValueError(f"--device {name}: not available; this machine has {', '.join(have)}") from None
 
-# %% ../nbs/10_training.ipynb #b18eb699
+# %% ../nbs/10_training.ipynb #a6ab1a61
 def _settings(args: argparse.Namespace, kept: dict | None) -> dict:
     "How to train: what the arguments say, else the checkpoint, else the defaults."
     names = [*DEFAULTS, "epochs"]
@@ -395,7 +394,7 @@ def _settings(args: argparse.Namespace, kept: dict | None) -> dict:
             )
     return {"epochs": EPOCHS[kept["source"]], **kept, **given}
 
-
+# %% ../nbs/10_training.ipynb #aea03f5c
 def _move(device: torch.device, data: Digits, model: Sequential) -> tuple[Digits, Sequential]:
     "Data and model on `device`."
     tensors = {k: v.to(device) for k, v in vars(data).items() if isinstance(v, Tensor)}
@@ -404,7 +403,7 @@ def _move(device: torch.device, data: Digits, model: Sequential) -> tuple[Digits
             layer.w, layer.b = layer.w.to(device), layer.b.to(device)
     return replace(data, **tensors), model
 
-# %% ../nbs/10_training.ipynb #616e99f2
+# %% ../nbs/10_training.ipynb #1d6f12f3
 def _prepare(args: argparse.Namespace) -> tuple[dict, Digits, Sequential, History]:
     "Check everything that can be wrong before training, and make what it needs."
     _check_outputs(args.save, args.plot)
@@ -438,7 +437,7 @@ def _ctrl_c():
     finally:
         signal.signal(signal.SIGINT, before)
 
-# %% ../nbs/10_training.ipynb #01be64ac
+# %% ../nbs/10_training.ipynb #cecd5ac0
 def _show(bar, history: History, epochs: int) -> None:
     "Write epoch, loss (mean of the last 100 batches) and accuracy beside the progress bar."
     recent = history.batch_loss[-100:]
@@ -446,7 +445,7 @@ def _show(bar, history: History, epochs: int) -> None:
     bar.set_description(f"epoch {min(history.epoch + 1, epochs)}/{epochs}", refresh=False)
     bar.set_postfix_str(f"loss {sum(recent) / len(recent):.4f}{accuracy}", refresh=False)
 
-
+# %% ../nbs/10_training.ipynb #b8e560bf
 def _run(args, settings, data, model, history) -> None:
     "Train with a progress bar, and save after each epoch."
     from tqdm import tqdm
@@ -479,7 +478,7 @@ def _run(args, settings, data, model, history) -> None:
             after_epoch=after_epoch,
         )
 
-# %% ../nbs/10_training.ipynb #520f61dd
+# %% ../nbs/10_training.ipynb #a59b1cc1
 def _say_stopped(args, settings, model, history) -> None:
     "Keep the weights of an interrupted run, and say where."
     path = args.save or "lesson13-stopped.pt"
@@ -491,7 +490,7 @@ def _say_stopped(args, settings, model, history) -> None:
         flush=True,
     )
 
-
+# %% ../nbs/10_training.ipynb #4930f49b
 def _report(model, data) -> None:
     "Print the accuracies, the one that counts last."
     if data.x_test is None:

@@ -1,0 +1,341 @@
+"""The command lesson13-train as a process: what it promises when all goes well, and when it does not."""
+
+import os
+import pickle
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesson13.training import (
+    Diverged,
+    History,
+    digit_classifier,
+    load_checkpoint,
+    main,
+    parameters_of,
+    save_checkpoint,
+    train,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-c", "from lesson13.training import main; main()"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+LONG = ["--epochs", "150", "--hidden", "20"]  # long enough to be interrupted: about a second
+
+
+def start(*arguments, cwd) -> subprocess.Popen:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, **pipes)
+
+
+def run(*arguments, cwd) -> tuple[int, str, str]:
+    "Exit code, stdout and stderr of lesson13-train."
+    with start(*arguments, cwd=cwd) as process:
+        out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def last_accuracy(out: str, name: str) -> float:
+    "The number in the last line, which must read `NAME accuracy 0.dddd`."
+    found = re.fullmatch(rf"{name} accuracy ([01]\.\d{{4}})", out.splitlines()[-1])
+    assert found, out
+    return float(found[1])
+
+
+def weights(path: Path) -> list[torch.Tensor]:
+    return torch.load(path, weights_only=True)["weights"]
+
+
+def same_weights(one: Path, two: Path) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(weights(one), weights(two), strict=True))
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path.name} did not appear"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> Path:
+    "The checkpoint of a long run that nobody interrupted."
+    path = tmp_path_factory.mktemp("unbroken") / "run.pt"
+    main([*LONG, "--save", str(path)])
+    return path
+
+
+def test_defaults_read_the_digits(tmp_path):
+    code, out, err = run(cwd=tmp_path)
+    assert code == 0
+    assert last_accuracy(out, "valid") >= 0.97
+    assert re.search(r"train accuracy 0\.99\d\d", out)
+    assert "no test set" in out
+    assert "epoch 60/60" in err and "loss" in err and "validation accuracy" in err
+    assert not list(tmp_path.iterdir()), "nothing was asked to be kept"
+
+
+def test_a_seed_fixes_every_bit(tmp_path):
+    arguments = ["--epochs", "2", "--save"]
+    assert run(*arguments, "a.pt", "--seed", "3", cwd=tmp_path)[0] == 0
+    main([*arguments, str(tmp_path / "b.pt"), "--seed", "3"])
+    main([*arguments, str(tmp_path / "c.pt"), "--seed", "4"])
+    assert same_weights(tmp_path / "a.pt", tmp_path / "b.pt")
+    assert not same_weights(tmp_path / "a.pt", tmp_path / "c.pt")
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(["--help"])
+    assert leave.value.code == 0
+    said = capsys.readouterr().out
+    names = "source cache epochs batch-size lr decay hidden seed device save resume plot".split()
+    assert all(f"--{name}" in said for name in names)
+
+
+WRONG = {
+    "unknown option": (["--bogus"], "--bogus"),
+    "unknown source": (["--source", "letters"], "letters"),
+    "no epochs": (["--epochs", "0"], "'0' is not a whole number"),
+    "half an epoch": (["--epochs", "1.5"], "'1.5' is not a whole number"),
+    "negative batch": (["--batch-size", "-64"], "'-64' is not a whole number"),
+    "rate of zero": (["--lr", "0"], "'0' is not a number above 0"),
+    "rate NaN": (["--lr", "nan"], "'nan' is not a number above 0"),
+    "rate infinite": (["--lr", "inf"], "'inf' is not a number above 0"),
+    "hidden in words": (["--hidden", "many"], "'many' is not a whole number"),
+    "hidden beyond memory": (["--hidden", "1000000000"], "alloc|memory"),
+    "negative seed": (["--seed", "-1"], "'-1' is not a whole number"),
+    "no such device": (["--device", "abacus"], "--device abacus: not available; this machine has cpu"),
+    "a device without data": (["--device", "meta"], "--device meta: not available"),
+    "no folder": (["--save", "nowhere/a.pt"], "there is no folder"),
+    "a folder": (["--save", "."], "choose another name"),
+    "a device file": (["--save", os.devnull], "choose another name"),
+    "plot of no kind": (["--plot", "curves.doc"], r"must end in \.png"),
+    "two in one": (["--save", "a.png", "--plot", "a.png"], "choose two names"),
+    "nothing to resume": (["--resume", "missing.pt"], "missing.pt"),
+    "not a checkpoint": (["--resume", "text.pt"], "not a checkpoint"),
+    "no data": (["--source", "mnist", "--cache", "text.pt"], "text.pt"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_get_one_line_and_code_2(name, tmp_path, monkeypatch, capsys):
+    arguments, words = WRONG[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lesson13.data.MIRRORS", ())
+    Path("text.pt").write_text("no checkpoint")
+    with pytest.raises(SystemExit) as leave:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert leave.value.code == 2
+    assert err.startswith("lesson13-train: ") and re.search(words, err), err
+    assert len(err.splitlines()) == 1 and not out
+    assert [p.name for p in tmp_path.iterdir()] == ["text.pt"]
+
+
+def test_wrong_arguments_in_a_real_process(tmp_path):
+    code, out, err = run("--save", "nowhere/a.pt", cwd=tmp_path)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="this user may write everywhere")
+def test_a_folder_without_permission(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SystemExit) as leave:
+        main(["--save", str(tmp_path / "a.pt")])
+    assert leave.value.code == 2 and "cannot be written" in capsys.readouterr().err
+
+
+def test_a_diverging_run_stops_with_advice(tmp_path, capsys):
+    threads = torch.get_num_threads()
+    with pytest.raises(SystemExit) as leave:
+        main(["--lr", "100", "--save", str(tmp_path / "a.pt")])
+    assert leave.value.code == 1
+    assert "divide it by ten" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+    assert torch.get_num_threads() == threads
+
+
+def test_nan_in_the_data_stops_the_run():
+    from dataclasses import replace
+
+    from lesson13.data import load_data
+
+    data = load_data("digits")
+    x = data.x_train.clone()
+    x[700, 5] = torch.nan
+    model = digit_classifier(64, 10)
+    with pytest.raises(Diverged, match="nan"):
+        train(model, replace(data, x_train=x), epochs=1)
+    assert all(p.isfinite().all() for p in parameters_of(model)), (
+        "the update that would spoil them is not made"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
+def test_ctrl_c_keeps_the_weights_and_resume_ends_the_same(tmp_path, unbroken):
+    kept = tmp_path / "run.pt"
+    with start(*LONG, "--save", kept, cwd=tmp_path) as process:
+        wait_for(kept, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert re.search(
+        r"stopped after batch \d+ of 23 in epoch \d+ of 150; the weights are kept in .*run\.pt", out
+    )
+    assert "Traceback" not in err
+    assert last_accuracy(out, "valid") > 0.1
+    assert not same_weights(kept, unbroken)
+    main(["--resume", str(kept), "--save", str(kept)])
+    assert same_weights(kept, unbroken)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
+def test_ctrl_c_without_save_keeps_the_weights_too(tmp_path):
+    with start("--epochs", "1000000", cwd=tmp_path) as process:
+        assert process.stderr.read(1), "the progress bar begins"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "lesson13-stopped.pt" in out
+    assert [p.name for p in tmp_path.iterdir()] == ["lesson13-stopped.pt"]
+    load_checkpoint(tmp_path / "lesson13-stopped.pt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=pytest.mark.slow)])
+def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng, kept, resume = random.Random(seed), tmp_path / "run.pt", []
+    for _ in range(rounds):
+        with start(*LONG, "--save", kept, *resume, cwd=tmp_path) as process:
+            before = kept.stat().st_mtime_ns if kept.exists() else None
+            while process.poll() is None and (not kept.exists() or kept.stat().st_mtime_ns == before):
+                time.sleep(0.002)
+            time.sleep(rng.random() * 0.05)
+            process.kill()
+        load_checkpoint(kept)
+        resume = ["--resume", kept]
+    main(["--resume", str(kept), "--save", str(kept)])
+    assert same_weights(kept, unbroken)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path, model = tmp_path / "a.pt", digit_classifier(4, 3)
+    save_checkpoint(path, model, History(), {})
+    before = path.read_bytes()
+
+    def disk_full(kept, part):
+        Path(part).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, model, History(), {})
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_resume_refuses_other_settings(unbroken, capsys):
+    for option, value in (("--hidden", "50"), ("--lr", "0.1"), ("--seed", "9"), ("--source", "mnist")):
+        with pytest.raises(SystemExit) as leave:
+            main(["--resume", str(unbroken), option, value])
+        err = capsys.readouterr().err
+        assert leave.value.code == 2 and f"leave {option} out" in err and len(err.splitlines()) == 1
+    with pytest.raises(SystemExit):
+        main(["--resume", str(unbroken), "--no-decay"])
+
+
+def test_resume_of_a_finished_run_only_reports(unbroken, capsys):
+    main(["--resume", str(unbroken)])
+    assert last_accuracy(capsys.readouterr().out, "valid") > 0.9
+
+
+class Harmful:
+    def __reduce__(self):
+        return (os.mkdir, ("harm",))
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"made_by": "lesson13-train", "weights": Harmful()}, "zip.pt")
+    Path("raw.pt").write_bytes(pickle.dumps(Harmful()))
+    for name in ("zip.pt", "raw.pt"):
+        with pytest.raises(ValueError, match="not a checkpoint"):
+            load_checkpoint(name)
+    assert not Path("harm").exists()
+
+
+def test_damaged_checkpoints_are_refused_or_loaded_never_worse(tmp_path, unbroken):
+    good, damaged = unbroken.read_bytes(), tmp_path / "damaged.pt"
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    for _ in range(60):
+        data = bytearray(good)
+        if rng.random() < 0.3:
+            del data[rng.randrange(len(data)) :]
+        for _ in range(rng.randint(1, 5)):
+            if data:
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        damaged.write_bytes(data)
+        try:
+            load_checkpoint(damaged)
+        except ValueError as error:
+            assert "damaged.pt: not a checkpoint" in str(error), f"seed {seed}"
+
+
+def test_plot(tmp_path):
+    for name, begins in (("curves.png", b"\x89PNG"), ("curves.svg", b"<?xml")):
+        main(["--epochs", "2", "--plot", str(tmp_path / name)])
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_matplotlib_is_imported_only_to_plot(tmp_path):
+    code = "import sys; from lesson13.training import main; main(['--epochs', '1']); assert 'matplotlib' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+
+
+# MNIST is too large to lie in the repository: the tests look where LESSON13_DATA says, then beside the checkout.
+MNIST = Path(os.environ.get("LESSON13_DATA") or ROOT.parent / "shared" / "data" / "mnist")
+needs_mnist = pytest.mark.skipif(
+    not list(MNIST.glob("t10k-images-idx3-ubyte*")),
+    reason="needs the four MNIST files; LESSON13_DATA=/path/to/their/folder names them",
+)
+
+
+@needs_mnist
+def test_mnist_one_epoch(tmp_path):
+    code, out, err = run("--source", "mnist", "--cache", MNIST, "--epochs", "1", cwd=tmp_path)
+    assert code == 0, err
+    assert last_accuracy(out, "test") >= 0.94
+    assert "valid accuracy" in out and "train accuracy" in out
+
+
+@needs_mnist
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "at_least"),
+    [(["--epochs", "5"], 0.965), (["--epochs", "10", "--hidden", "100"], 0.977)],
+    ids=["defaults", "hidden 100"],
+)
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_mnist_in_full(tmp_path, arguments, at_least, seed):
+    code, out, err = run("--source", "mnist", "--cache", MNIST, "--seed", seed, *arguments, cwd=tmp_path)
+    assert code == 0, err
+    assert last_accuracy(out, "test") >= at_least
