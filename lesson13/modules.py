@@ -217,7 +217,7 @@ def from_weights(
     layer.w, layer.b = w, b
     return layer
 
-# %% ../nbs/07_modules.ipynb #06f8bedb
+# %% ../nbs/07_modules.ipynb #9c927d41
 class MSELoss(Module):
     "Mean squared error of `output` (n, 1) and `target` (n,), or of equal shapes; other shapes are refused."
 
