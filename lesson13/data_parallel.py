@@ -25,7 +25,7 @@ from .losses import CrossEntropyLoss
 from .modules import Linear, Sequential
 from .training import digit_classifier, parameters_of, shuffled, update
 
-# %% ../nbs/12_data_parallel.ipynb #31a1ba72
+# %% ../nbs/12_data_parallel.ipynb #a6958701
 def average_gradients(
     grads_per_worker: list[list[Tensor]],  # for each worker, its mean gradient for each parameter
     batch_sizes: list[int],  # how many rows each worker had
@@ -35,13 +35,19 @@ def average_gradients(
         raise ValueError(
             f"average_gradients: {len(grads_per_worker)} workers but batch sizes {batch_sizes}; give one size a worker"
         )
+    for grads in zip(*grads_per_worker, strict=True):
+        shapes = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in grads]
+        if len(set(shapes)) > 1 or not isinstance(grads[0], Tensor):
+            raise ValueError(
+                f"average_gradients: one parameter, gradients {shapes}; give tensors of one shape"
+            )
     total = sum(batch_sizes)
     return [
         sum(g * (n / total) for g, n in zip(grads, batch_sizes, strict=True))
         for grads in zip(*grads_per_worker, strict=True)
     ]
 
-# %% ../nbs/12_data_parallel.ipynb #999cb105
+# %% ../nbs/12_data_parallel.ipynb #16c42ace
 def share(
     rows: Tensor,  # the numbers of a batch's rows
     rank: int,  # which worker this is, from 0
@@ -62,7 +68,7 @@ def all_reduce_gradients(
     for p, g in zip(params, flat.split([p.numel() for p in params]), strict=True):
         p.g = g.view_as(p)
 
-# %% ../nbs/12_data_parallel.ipynb #710a910d
+# %% ../nbs/12_data_parallel.ipynb #d57b1c48
 def train_steps(
     model: Sequential,  # trained in place
     data: Digits,  # its training part is used
@@ -83,7 +89,7 @@ def train_steps(
             all_reduce_gradients(model, len(mine) / len(rows))
         update(model, lr)
 
-# %% ../nbs/12_data_parallel.ipynb #66e94060
+# %% ../nbs/12_data_parallel.ipynb #ec0b37a5
 def join_group(
     rank: int,  # which worker this is
     n_workers: int,  # how many there are
@@ -107,7 +113,7 @@ def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: f
     torch.save(job(rank, n_workers, *args), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
-# %% ../nbs/12_data_parallel.ipynb #670afe3f
+# %% ../nbs/12_data_parallel.ipynb #80493806
 def launch(
     job: Callable,  # called with (rank, n_workers, *args) in each process; lives in a module
     *args,  # what each worker is given, such as the data
@@ -135,21 +141,21 @@ def launch(
                 process.join()
         return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(n_workers)]
 
-# %% ../nbs/12_data_parallel.ipynb #eff762ad
+# %% ../nbs/12_data_parallel.ipynb #b4e1bc31
 def train_by_hand(rank: int, n_workers: int, data: Digits) -> list[Tensor]:
     "The job of one worker: train a network together with the others, return its parameters."
     model = digit_classifier(64, 50, seed=0)
     train_steps(model, data, rank, n_workers)
     return parameters_of(model)
 
-# %% ../nbs/12_data_parallel.ipynb #2acbb0e8
+# %% ../nbs/12_data_parallel.ipynb #fc74afa9
 def die_halfway(rank: int, n_workers: int) -> None:
     "A job in which worker 1 is gone, without an error, before the others expect its message."
     if rank == 1:
         os._exit(3)
     dist.all_reduce(torch.zeros(1))
 
-# %% ../nbs/12_data_parallel.ipynb #941f1e9b
+# %% ../nbs/12_data_parallel.ipynb #b3c5e23a
 def train_with_ddp(rank: int, n_workers: int) -> list[Tensor]:
     "The same training with PyTorch's layers, autograd and DistributedDataParallel; returns parameters laid out as ours."
     model, start = (
@@ -169,7 +175,7 @@ def train_with_ddp(rank: int, n_workers: int) -> list[Tensor]:
         opt.step()
     return [p.detach().T.contiguous() if p.ndim == 2 else p.detach() for p in model.parameters()]
 
-# %% ../nbs/12_data_parallel.ipynb #a62eb24d
+# %% ../nbs/12_data_parallel.ipynb #72d784cd
 def main() -> None:
     "Run by `torchrun -m lesson13.data_parallel --save FILE`: train with DistributedDataParallel, save rank 0's parameters."
     parser = argparse.ArgumentParser("lesson13.data_parallel", description=main.__doc__)
