@@ -98,7 +98,7 @@ def _in_words(node, label: dict) -> str:
     made = f", {node._op} of {', '.join(label.get(child, 'an undrawn node') for child in node._prev)}"
     return f"{label[node]}: data {node.data:.4g}, grad {node.grad:.4g}{made if node._prev else ''}"
 
-# %% ../nbs/05_scalar_autograd.ipynb #1b50aaae
+# %% ../nbs/05_scalar_autograd.ipynb #1900e06e
 def _draw(nodes: list, total: int, column: dict, routes: list, height: dict, names: dict) -> SVG:
     last, low, high = max(column.values()), min(height.values()), max(height.values())
     wide, tall = max(300, 140 * last + 144), 72 * (high - low) + 64 + 24 * (total > len(nodes))
@@ -112,7 +112,7 @@ def _draw(nodes: list, total: int, column: dict, routes: list, height: dict, nam
     described = escape("; ".join(_in_words(n, label) for n in nodes))
     body.insert(0, f"<title>Graph of {total:,} nodes</title><desc>{described}</desc>")
     size = f'viewBox="0 0 {wide} {tall:g}" width="{wide}" height="{tall:g}" text-anchor="middle"'
-    style = 'role="img" fill="currentColor" font-family="sans-serif" font-size="13"'
+    style = 'role="img" fill="currentColor" font-family="sans-serif" font-size="13" style="max-width:none"'
     return SVG(f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(body)}</svg>')
 
 # %% ../nbs/05_scalar_autograd.ipynb #851f77e9
