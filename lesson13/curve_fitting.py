@@ -41,7 +41,7 @@ def relu_sum(
         )
     return _lines(x, slopes, intercepts, weights, bias)
 
-# %% ../nbs/03_curve_fitting.ipynb #38d791f4
+# %% ../nbs/03_curve_fitting.ipynb #4ee96c7d
 def _check_target(x, y):
     "TypeError or ValueError unless y is a real, finite tensor of the shape of x."
     if not isinstance(y, Tensor) or y.is_complex():
@@ -219,7 +219,7 @@ def _panel(fit):
     where = {"low": fit.x[0].item(), "high": fit.x[-1].item(), "bottom": bottom, "top": top}
     return {"title": _title(fit), **where, "target": short(fit.y), "frames": frames}
 
-# %% ../nbs/03_curve_fitting.ipynb #e568fa63
+# %% ../nbs/03_curve_fitting.ipynb #00818d6c
 def plot_fits(
     fits: dict[str, list[CurveFit]],  # a name for each row, and the fits of that row
 ) -> Figure:
@@ -231,7 +231,7 @@ def plot_fits(
         for ax, fit in zip(row, some, strict=False):
             _draw(ax, fit, fit.history[-1], fit.x[0].item(), fit.x[-1].item())
             ax.set_title(f"{_title(fit)}: {fit.history[-1].error:.1g}", fontsize=10)
-    figure.tight_layout()
+    figure.subplots_adjust(0.07, 0.03, 0.99, 0.95, wspace=0.3, hspace=0.55)
     plt.close(figure)
     return figure
 

@@ -63,7 +63,7 @@ function helpers(box, root) {
     loop(f) {
       let frame = 0, last = 0, on = false, seen = true;
       const tick = (now) => {
-        f(Math.min((now - last) / 1000, 0.1));
+        f(Math.min(Math.max(now - last, 0) / 1000, 0.1)); // a frame may be stamped before start() was called
         last = now;
         frame = on && seen ? requestAnimationFrame(tick) : 0;
       };

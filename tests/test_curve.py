@@ -1,0 +1,95 @@
+"""The live pictures of 03_curve_fitting in a real browser: the training that plays, and the units set by hand."""
+
+import math
+
+import pytest
+import torch
+
+from lesson13.curve_fitting import animate_fits, fit_curve
+from lesson13.live import Live
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {
+        "square": [fit_curve(torch.square, k, n_steps=60, n_tries=2) for k in (1, 5)],
+        "sine": [fit_curve(torch.sin, k, low=-math.pi, high=math.pi, n_steps=60, n_tries=2) for k in (1, 5)],
+    }
+
+
+def errors(page):
+    return page.locator(".curve-error").all_inner_texts()
+
+
+def test_training_by_keyboard(open_html, fits):
+    page = open_html(animate_fits(fits)._repr_html_())
+    step = page.get_by_label("training step")
+    last = [fit.history[-1].error for fit in fits["square"]]
+    assert [float(text.split()[1]) for text in errors(page)] == pytest.approx(last, rel=0.06)
+    step.focus()
+    page.keyboard.press("Home")
+    assert step.get_attribute("aria-valuetext") == "0"
+    assert len(set(errors(page))) == 1  # every training begins with the same flat line
+    page.keyboard.press("ArrowRight")
+    assert step.get_attribute("aria-valuetext") == str(fits["square"][0].history[1].step)
+    page.keyboard.press("End")
+    page.get_by_role("button", name="sine").press("Enter")
+    last = [fit.history[-1].error for fit in fits["sine"]]
+    assert [float(text.split()[1]) for text in errors(page)] == pytest.approx(last, rel=0.06)
+    assert page.get_by_role("button", name="sine").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="square").get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("reduced", [False, True], ids=["motion", "reduced motion"])
+def test_play_and_pause(open_html, fits, reduced):
+    page = open_html(animate_fits(fits)._repr_html_(), reduced_motion=reduced)
+    step, start = page.get_by_label("training step"), errors(page)
+    page.wait_for_timeout(100)
+    assert errors(page) == start  # nothing moves by itself
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("e => +e.value >= 6 && +e.value < +e.max", arg=step.element_handle())
+    page.get_by_role("button", name="Pause").press("Space")
+    frozen = errors(page)
+    page.wait_for_timeout(150)
+    assert errors(page) == frozen != start
+
+
+def test_the_sum_lies_where_python_says(open_html, fits):
+    fit = fits["sine"][1]
+    page = open_html(fit.animate()._repr_html_())
+    points = page.locator(".curve-panel .curve-sum").get_attribute("points").split()
+    drawn = [tuple(map(float, point.split(","))) for point in points]
+    y = (fit.y.max() - fit.y.min()).item()
+    bottom, top = fit.y.min().item() - 0.3 * y, fit.y.max().item() + 0.3 * y
+    xs = torch.tensor([(px - 6) / 228 * 2 * math.pi - math.pi for px, _ in drawn])
+    ys = torch.tensor([bottom + (144 - py) / 138 * (top - bottom) for _, py in drawn])
+    torch.testing.assert_close(fit(xs), ys, rtol=0, atol=0.05)
+    assert page.get_by_role("button").all_inner_texts() == [
+        "Play"
+    ]  # one target needs no buttons to choose it
+
+
+def test_units_by_hand(open_html, axe, assert_narrow):
+    value = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}
+    value["units"] = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
+    page = open_html(Live("units", value, alt="Three units.")._repr_html_(), width=380)
+    assert_narrow(page)
+    assert axe(page) == []
+    readout = page.locator(".live-readout")
+    assert "bend at x = −1.0, 0.0, 1.0" in readout.inner_text() and "error: 0.200" in readout.inner_text()
+    page.get_by_label("unit 1: weight").fill("1")
+    page.get_by_label("unit 2: weight").fill("-2")
+    page.get_by_label("unit 3: weight").fill("1")
+    assert "error: 0.000" in readout.inner_text()
+    page.get_by_label("unit 1: slope").focus()
+    page.keyboard.press("ArrowRight")
+    assert "bend at x = −0.9" in readout.inner_text()
+    page.get_by_role("button", name="Reset").click()
+    assert "error: 0.200" in readout.inner_text()
+
+
+def test_narrow_and_accessible(open_html, axe, assert_narrow, fits):
+    for theme in ("light", "dark"):
+        page = open_html(animate_fits(fits)._repr_html_(), width=380, theme=theme)
+        assert_narrow(page)
+        assert axe(page) == []
