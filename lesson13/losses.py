@@ -51,13 +51,11 @@ def _working(x: Tensor) -> Tensor:
     "`x` as float64, or as float32 on Apple's mps, which has no float64."
     return x.float() if x.device.type == "mps" else x.double()
 
-# %% ../nbs/09_log_sum_exp.ipynb #c3049de5
+# %% ../nbs/09_log_sum_exp.ipynb #d12ec45e
 def _rows(
     x: Tensor,  # any shape
     dim: int | Sequence[int],  # the dimensions to reduce; () means all
-) -> tuple[
-    Tensor, list[int]
-]:  # (..., n) with those dimensions made one, and the shape of x with ones in their places
+) -> tuple[Tensor, list[int]]:  # (..., n) with those dimensions made one; the shape that keepdim wants
     "Bring the dimensions `dim` of `x` to the end."
     if not isinstance(dim, int | Sequence) or isinstance(dim, str):
         raise TypeError(f"logsumexp: dim is {dim!r}; give a whole number or a tuple of them")

@@ -203,3 +203,26 @@ def test_wrong_input_gets_a_clear_error(function, name):
 def test_wrong_dimensions_and_types(call, kind):
     with pytest.raises(kind):
         call()
+
+
+def test_the_slider_shows_where_the_naive_computation_breaks(open_notebook, axe, assert_narrow):
+    page = open_notebook("09_log_sum_exp", width=380)
+    picture = page.locator(".live-logsumexp").first
+    slider, bad = picture.get_by_label("logit a"), picture.locator(".lse-bad")
+
+    def move_to(a):
+        slider.evaluate("(s, a) => { s.value = a; s.dispatchEvent(new Event('input', {bubbles: true})); }", a)
+
+    assert bad.all_inner_texts() == ["inf", "nan", "nan", "−inf", "−inf"]
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")  # from 90 to 88, the last half step below 88.72 but one
+    assert bad.count() == 0 and "agree" in picture.inner_text()
+    move_to(-110)
+    assert bad.all_inner_texts() == ["−inf"] and "−111.3" in picture.inner_text()
+    assert axe(page, ".live-logsumexp") == []
+    assert_narrow(page)
+
+
+def test_the_slider_in_the_dark(open_notebook, axe):
+    assert axe(open_notebook("09_log_sum_exp", theme="dark"), ".live-logsumexp") == []

@@ -143,7 +143,7 @@ def test_wrong_arguments_get_one_line_and_code_2(name, tmp_path, monkeypatch, ca
 
 def test_wrong_arguments_in_a_real_process(tmp_path):
     code, out, err = run("--save", "nowhere/a.pt", cwd=tmp_path)
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert (code, out, len(err.splitlines())) == (2, "", 1), err
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="this user may write everywhere")
