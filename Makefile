@@ -23,7 +23,7 @@ docs: .venv/.installed
 	@$(BIN)/nbdev_docs $(ARGS)
 
 export: .venv/.installed
-	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tests/readme.py
+	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tests/tidy.py
 
 # The environment, made once and again only when what it is made from has changed.
 .venv/.installed: settings.ini setup.py constraints.txt

@@ -7,7 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-import readme
+import tidy
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
@@ -61,8 +61,8 @@ def test_imports_go_downward(book):
             assert book.stem[:2] not in ("90", "91"), f"{book.name} is ground floor and imports {name}"
 
 
-def test_readme_is_in_step_with_the_index():
-    assert readme.stale() == [], "run `make export`"
+def test_readme_follows_the_index_and_notebooks_hold_no_links_home():
+    assert list(tidy.stale()) == [], "run `make export`"
 
 
 def test_links_have_one_home():

@@ -1,0 +1,76 @@
+"""What nbdev leaves to do before a commit: `python tests/tidy.py` does it, `--check` only says what is to be done.
+
+- README.md follows nbs/index.ipynb: above the marker is the notebook, converted; the part below is written by hand.
+- Saved notebooks hold no links to the repository: `show_doc` writes one above each name, which would have to be mended in
+  every notebook if the repository moved. The site gets its own when it is built.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbconvert import MarkdownExporter
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKER = "<!-- Above: nbs/index.ipynb, by tests/tidy.py. Below: written here. -->"
+PICTURES = "nbs/images"
+
+
+def readme() -> dict[str, bytes]:
+    "The files that README.md consists of: its text, and the pictures that the notebook's cells drew."
+    book = nbformat.read(ROOT / "nbs" / "index.ipynb", 4)
+    book.metadata["language_info"] = {"name": "python"}  # cleaned away, and what marks a block as Python
+    for cell in book.cells:
+        alt = re.search(r'^#\| fig-alt: "(.*)"$', cell.source, re.M)
+        cell.source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
+        for output in cell.get("outputs", []):
+            if alt and "data" in output and "image/png" in output.data:
+                output.metadata["alt"] = alt[1]
+    text, resources = MarkdownExporter().from_notebook_node(book)
+    pictures = {}
+    alts = [
+        o.metadata["alt"] for c in book.cells for o in c.get("outputs", []) if "alt" in o.get("metadata", {})
+    ]
+    for i, (name, image) in enumerate(sorted(resources["outputs"].items())):
+        path = f"{PICTURES}/index_{i}.png"
+        pictures[path] = image
+        text = text.replace(f"![png]({name})", f"![{alts[i]}]({path})")
+    text = re.sub(r"\]\((?=[\w/]+\.ipynb|images/)", "](nbs/", text)
+    below = (ROOT / "README.md").read_text(encoding="utf-8").partition(MARKER)[2]
+    return {"README.md": f"{text.strip()}\n\n{MARKER}{below}".encode(), **pictures}
+
+
+SOURCE_LINK = re.compile(r"\[source\]\([^)]*\)\{[^}]*\}\s*")
+
+
+def notebooks() -> dict[str, bytes]:
+    "Every notebook without the links that `show_doc` writes."
+    files = {}
+    for path in sorted((ROOT / "nbs").glob("*.ipynb")):
+        book = json.loads(path.read_text(encoding="utf-8"))
+        for output in (o for cell in book["cells"] for o in cell.get("outputs", [])):
+            if "text/markdown" in (data := output.get("data", {})):
+                text = SOURCE_LINK.sub("", "".join(data["text/markdown"]))
+                data["text/markdown"] = text.splitlines(keepends=True)
+        files[f"nbs/{path.name}"] = (json.dumps(book, indent=1, ensure_ascii=False) + "\n").encode()
+    return files
+
+
+def stale() -> dict[str, bytes]:
+    "The files that are not what they should be, with what they should be."
+    wanted = {**notebooks(), **readme()}
+    return {
+        n: data for n, data in wanted.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != data
+    }
+
+
+if __name__ == "__main__":
+    files = stale()
+    if "--check" in sys.argv:
+        sys.exit(f"to be tidied: {', '.join(files)}; run `make export`" if files else 0)
+    for name, data in files.items():
+        (ROOT / name).write_bytes(data)
