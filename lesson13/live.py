@@ -52,7 +52,7 @@ def _to_json(value) -> str:
         raise type(error)(f"Live: {_culprit(value) or error}") from None
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
-# %% ../nbs/91_live.ipynb #98381290
+# %% ../nbs/91_live.ipynb #8bf7d288
 class Live:
     "A picture that moves without a kernel: `static/NAME.js` and a value, shown as one self-contained piece of HTML."
 
@@ -61,8 +61,7 @@ class Live:
         script: str,  # stem of a file of `lesson13/static/` that defines `function mount(root, value, live)`
         value,  # what the script draws: numbers, strings, lists, dicts, None (anything JSON can carry)
         *,
-        style: str
-        | None = None,  # stem of a CSS file of the same folder; default: `script`'s own, if it has one
+        style: str | None = None,  # stem of a CSS file; by default the script's own, if there is one
         alt: str,  # what is to be seen, in a sentence, for people who do not see it
         still: Callable | None = None,  # draws the same state: still(value) or still() -> matplotlib Figure
     ):

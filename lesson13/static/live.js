@@ -47,7 +47,8 @@ function helpers(box, root) {
     slider({ label, min, max, step = 1, value, show = String, input = () => {} }) {
       const range = live.el("input", { type: "range", min, max, step, id: live.id("slider") });
       const text = live.el("span", { class: "live-value", "aria-hidden": "true" });
-      const row = live.el("div", { class: "live-row" }, live.el("label", { for: range.id }, label), range, text);
+      const track = live.el("span", { class: "live-track" }, range, text); // stay together in a narrow window
+      const row = live.el("div", { class: "live-row" }, live.el("label", { for: range.id }, label), track);
       const write = () => {
         text.textContent = show(+range.value);
         range.setAttribute("aria-valuetext", text.textContent);
