@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 BIN := .venv/bin
 INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: learn test train docs export clean-env
+.PHONY: learn test train bench docs export clean-env
 
 learn: .venv/.installed
 	@$(BIN)/lesson13-learn $(ARGS)
@@ -17,6 +17,9 @@ test: .venv/.installed
 
 train: .venv/.installed
 	@$(BIN)/lesson13-train $(ARGS)
+
+bench: .venv/.installed
+	@$(BIN)/python -m lesson13.benchmarks $(ARGS)
 
 docs: .venv/.installed
 	@command -v quarto >/dev/null || { echo "The site is built with Quarto, which is not installed here."; echo "Get version 1.6 or newer from https://quarto.org/docs/get-started/ and run make docs again."; exit 2; }
