@@ -104,33 +104,39 @@ def log_softmax(
     gaps, lost, _, rest = _parts("log_softmax", x, dim)
     return (gaps - (rest.log1p() - lost)).movedim(-1, dim).reshape(x.shape).to(x.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #500e36e5
+# %% ../nbs/09_log_sum_exp.ipynb #ceef30a6
 def _check_target(name: str, scores: Tensor, target: Tensor) -> None:
     "Raise `TypeError` or `ValueError` unless target holds one whole number for each row of scores."
     kind = target.dtype if isinstance(target, Tensor) else type(target).__name__
-    if not isinstance(target, Tensor) or kind.is_floating_point or kind.is_complex or kind == torch.bool:
-        raise TypeError(f"{name}: target must be a tensor of class numbers, got {kind}; try target.long()")
-    if scores.ndim != 2 or target.shape != scores.shape[:1] or 0 in scores.shape:
+    if kind is not torch.int64:  # the usual type needs no further look
+        if not isinstance(target, Tensor) or kind.is_floating_point or kind.is_complex or kind == torch.bool:
+            raise TypeError(
+                f"{name}: target must be a tensor of class numbers, got {kind}; try target.long()"
+            )
+    if scores.ndim != 2 or target.shape != scores.shape[:1] or not scores.numel():
         raise ValueError(
             f"{name}: expected scores (n, n_classes) and target (n,), neither of them empty; "
             f"got {tuple(scores.shape)} and {tuple(target.shape)}"
         )
 
-# %% ../nbs/09_log_sum_exp.ipynb #191773c2
+# %% ../nbs/09_log_sum_exp.ipynb #ba0113f0
 def _pick(name: str, scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "scores[i, target[i]] for every row i, and the index, both (n, 1); `ValueError` for a class that does not exist."
-    index, n_classes = target.long().unsqueeze(1), scores.shape[1]
-    fits = lambda: 0 <= int(index.min()) and int(index.max()) < n_classes
+    index = target.long().unsqueeze(1)
     try:
-        if scores.is_cpu or fits():  # an accelerator would not raise, it would stop the process
+        if scores.is_cpu or _all_exist(index, scores.shape[1]):  # an accelerator would stop the whole process
             return scores.gather(1, index), index
     except RuntimeError:
-        if fits():
+        if _all_exist(index, scores.shape[1]):
             raise
     raise ValueError(
         f"{name}: targets run from {int(index.min())} to {int(index.max())}, "
-        f"but the {n_classes} classes are numbered from 0 to {n_classes - 1}"
+        f"but the {scores.shape[1]} classes are numbered from 0 to {scores.shape[1] - 1}"
     ) from None
+
+
+def _all_exist(index: Tensor, n_classes: int) -> bool:
+    return 0 <= int(index.min()) and int(index.max()) < n_classes
 
 # %% ../nbs/09_log_sum_exp.ipynb #b02d8fad
 def nll_loss(
@@ -154,20 +160,25 @@ def cross_entropy(
     picked, _ = _pick("cross_entropy", log_softmax(_working(logits)), target)
     return -picked.mean().to(logits.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #1d7ca9b8
+# %% ../nbs/09_log_sum_exp.ipynb #67d45539
 class CrossEntropyLoss(Module):
     "Mean cross entropy of logits (n, n_classes) and class numbers (n,). Raises as `cross_entropy` does."
+
+    share = torch.empty(0, 1)  # of a row in the mean: 1/n for each
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         _check_float("CrossEntropyLoss", logits)
         _check_target("CrossEntropyLoss", logits, target)
+        n, share = len(target), self.share
+        if len(share) != n or share.dtype != logits.dtype or share.device != logits.device:
+            self.share = logits.new_full((n, 1), 1 / n)
         shifted = logits - logits.amax(1, keepdim=True)
         picked, self.index = _pick("CrossEntropyLoss", shifted, target)
         self.exps = shifted.exp_()
         self.totals = self.exps.sum(1, keepdim=True)
-        return (self.totals.log() - picked).mean()
+        return ((self.totals.log() - picked) * self.share).sum()
 
     def bwd(self, out: Tensor, logits: Tensor, target: Tensor) -> None:
-        grad = self.exps.div_(self.totals)  # softmax
-        grad.scatter_(1, self.index, -1.0, reduce="add")  # minus one-hot
-        add_grad(logits, grad.mul_(getattr(out, "g", 1.0) / len(target)))
+        grad = self.exps.mul_(self.share / self.totals)  # softmax / n
+        grad.scatter_add_(1, self.index, -self.share)  # minus one-hot / n
+        add_grad(logits, grad * out.g if hasattr(out, "g") else grad)

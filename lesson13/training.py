@@ -167,14 +167,15 @@ def decayed(
     "lr * (1 + cos(pi * i / n)) / 2: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
-# %% ../nbs/10_training.ipynb #9b322254
+# %% ../nbs/10_training.ipynb #8e4cfb31
 def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> None:
     "Do the batches of the current epoch that are still to do."
     order = shuffled(len(data.x_train), seed, history.epoch).to(data.x_train.device)
     done, loss_fn = len(history.batch_loss) - history.epoch * history.n_batches, CrossEntropyLoss()
     for rows in order.split(batch_size)[done:]:
         lr = lr_at(len(history.batch_loss))
-        loss = step(model, loss_fn, data.x_train.index_select(0, rows), data.y_train[rows], lr)
+        x, y = data.x_train.index_select(0, rows), data.y_train.index_select(0, rows)
+        loss = step(model, loss_fn, x, y, lr)
         if not loss < LOSS_LIMIT:
             raise Diverged(history, loss, lr)
         history.batch_loss.append(loss)
