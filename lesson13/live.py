@@ -123,9 +123,8 @@ def _still_html(self: Live) -> str:
     self.image = f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
     return self.image
 
-# %% ../nbs/91_live.ipynb #1a653814
-_PAGE = """<div class="l13-live live-{name}" data-picture="{key}" data-lm-suppress-shortcuts="true"
- role="group" aria-label="{alt}">
+# %% ../nbs/91_live.ipynb #7ae22793
+_PAGE = """<div class="l13-live live-{name}" data-picture="{key}" role="group" aria-label="{alt}">
 <style>{css}</style>
 <div class="live-root">{still}</div>
 <script type="application/json">{json}</script>

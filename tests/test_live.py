@@ -48,6 +48,8 @@ def test_keyboard(open_html):
     page.keyboard.press("ArrowRight")
     assert "slope = 2x = 2.2" in page.locator(".live-readout").inner_text()
     assert page.get_by_label("x", exact=True).get_attribute("aria-valuetext") == "1.1"
+    # JupyterLab would take the arrow keys for itself; it looks for this attribute on the focused element only
+    assert page.evaluate("document.activeElement.hasAttribute('data-lm-suppress-shortcuts')")
 
 
 @pytest.mark.parametrize(

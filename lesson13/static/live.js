@@ -99,6 +99,8 @@ function start(key, mount) {
     for (const node of [document.documentElement, document.body])
       observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+    // JupyterLab walks from cell to cell with the arrow keys, and opens one with Enter, unless the focused element says no.
+    box.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     const before = [...root.childNodes];
     root.replaceChildren();
     box.dataset.live = "on";
