@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# %% ../nbs/00_data.ipynb #50c4c3be
+# %% ../nbs/00_data.ipynb #94dde014
 def _as_images(x: Tensor) -> np.ndarray:
     "Rows of pixels, (n, n_pixels), folded into squares; (n, height, width) as it is."
     x = torch.as_tensor(x).detach().cpu().float().numpy()
@@ -36,7 +36,7 @@ def _as_images(x: Tensor) -> np.ndarray:
         )
     return x
 
-# %% ../nbs/00_data.ipynb #223f28f5
+# %% ../nbs/00_data.ipynb #2ee9b473
 def _as_titles(titles, n: int) -> list[str]:
     "`n` titles as text; empty ones for None."
     titles = [""] * n if titles is None else np.asarray(titles).tolist()
@@ -46,7 +46,7 @@ def _as_titles(titles, n: int) -> list[str]:
         )
     return [str(title) for title in titles]
 
-# %% ../nbs/00_data.ipynb #53a99e61
+# %% ../nbs/00_data.ipynb #614df65e
 def show_images(
     x: Tensor,  # (n, n_pixels), square pictures as rows; or (n, height, width)
     titles: Sequence | None = None,  # n things to write above them: labels, for example
@@ -64,7 +64,7 @@ def show_images(
     plt.close(fig)  # a notebook would draw an open figure a second time
     return fig
 
-# %% ../nbs/00_data.ipynb #8c468974
+# %% ../nbs/00_data.ipynb #24d1a9d7
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     "Pictures of digits as rows of pixels, with their labels, split into parts."
@@ -82,7 +82,7 @@ class Digits:
         fields = (f"{k}={tuple(v.shape) if isinstance(v, Tensor) else v}" for k, v in vars(self).items())
         return f"Digits({', '.join(fields)})"
 
-# %% ../nbs/00_data.ipynb #4764bcf8
+# %% ../nbs/00_data.ipynb #64edac6b
 def _load_embedded() -> Digits:
     "scikit-learn's digits; every fifth of each digit is for validation."
     from sklearn.datasets import load_digits  # here, so that `import lesson13.data` stays quick
@@ -94,10 +94,10 @@ def _load_embedded() -> Digits:
     in_valid[y.argsort(stable=True)[::5]] = True
     return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)
 
-# %% ../nbs/00_data.ipynb #3a53f0a1
+# %% ../nbs/00_data.ipynb #da6c8c2b
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-# %% ../nbs/00_data.ipynb #1efe0fd4
+# %% ../nbs/00_data.ipynb #85082d5b
 @contextmanager
 def _open_idx(path: Path):
     "Open `path`, plain or gzipped; damage in the gzip layer becomes a ValueError that names the file."
@@ -111,7 +111,7 @@ def _open_idx(path: Path):
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: damaged gzip file ({error}); delete it and fetch it again") from error
 
-# %% ../nbs/00_data.ipynb #62aabe22
+# %% ../nbs/00_data.ipynb #5f1d5c4e
 def _take(stream, n_bytes: int, path: Path) -> bytearray:
     "Exactly `n_bytes`, collected in pieces of at most a megabyte."
     data = bytearray()
@@ -123,13 +123,13 @@ def _take(stream, n_bytes: int, path: Path) -> bytearray:
         )
     return data
 
-# %% ../nbs/00_data.ipynb #82395f5e
+# %% ../nbs/00_data.ipynb #eb03f20f
 class _Header(NamedTuple):
     dtype: np.dtype
     shape: tuple[int, ...]
     n_bytes: int  # of the values that follow
 
-# %% ../nbs/00_data.ipynb #25757779
+# %% ../nbs/00_data.ipynb #6e350018
 def _read_header(stream, path: Path) -> _Header:
     "The magic number and the sizes, each checked."
     zero, zero_too, kind, n_dims = magic = _take(stream, 4, path)
@@ -145,7 +145,7 @@ def _read_header(stream, path: Path) -> _Header:
         raise ValueError(f"{path}: its header claims the shape {shape}, more than the file can hold")
     return _Header(dtype, shape, n_bytes)
 
-# %% ../nbs/00_data.ipynb #a573c168
+# %% ../nbs/00_data.ipynb #24567c41
 def read_idx(
     path: str | os.PathLike,  # an IDX file, plain or gzipped
 ) -> Tensor:  # its values, in the shape that its header gives
@@ -159,7 +159,7 @@ def read_idx(
     values = np.frombuffer(data, header.dtype).reshape(header.shape)
     return torch.from_numpy(values.astype(header.dtype.newbyteorder("="), copy=False))
 
-# %% ../nbs/00_data.ipynb #a9f3996c
+# %% ../nbs/00_data.ipynb #e29444d6
 MNIST_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -167,7 +167,7 @@ MNIST_SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# %% ../nbs/00_data.ipynb #7c446ccf
+# %% ../nbs/00_data.ipynb #98068c67
 def _idx_sha256(x: Tensor) -> str:
     "The checksum of the IDX file that holds `x`, a tensor of uint8."
     sizes = b"".join(size.to_bytes(4, "big") for size in x.shape)
@@ -175,7 +175,7 @@ def _idx_sha256(x: Tensor) -> str:
     checksum.update(x.numpy())
     return checksum.hexdigest()
 
-# %% ../nbs/00_data.ipynb #1a06758f
+# %% ../nbs/00_data.ipynb #e4915ef0
 def _read_verified(path: Path, name: str) -> Tensor:
     "Read the MNIST file `name` from `path`; ValueError if it is any other file."
     x = read_idx(path)
@@ -186,14 +186,14 @@ def _read_verified(path: Path, name: str) -> Tensor:
         )
     return x
 
-# %% ../nbs/00_data.ipynb #beb8a070
+# %% ../nbs/00_data.ipynb #661ef563
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 TIMEOUT = 20  # seconds of silence after which we turn to the next mirror
 
-# %% ../nbs/00_data.ipynb #f567ad54
+# %% ../nbs/00_data.ipynb #48c1d423
 def _fetch(url: str, name: str, folder: Path) -> Tensor:
     "Download `url`, check that it is the MNIST file `name`, and only then put it into `folder`."
     import pooch
@@ -208,7 +208,7 @@ def _fetch(url: str, name: str, folder: Path) -> Tensor:
         os.replace(path, folder / path.name)
     return x
 
-# %% ../nbs/00_data.ipynb #79865a71
+# %% ../nbs/00_data.ipynb #771b0be0
 def _download(name: str, folder: Path) -> Tensor:
     "Try the mirrors in turn; OSError that says what to do if none delivers."
     folder.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def _download(name: str, folder: Path) -> Tensor:
     advice = f"Put {files} into {folder}, or name their folder with cache= or LESSON13_DATA"
     raise OSError(f"load_data: no mirror delivered {name}.gz:{''.join(failures)}\n{advice}")
 
-# %% ../nbs/00_data.ipynb #d86cf09f
+# %% ../nbs/00_data.ipynb #3a9e920e
 def _mnist_file(name: str, folder: Path) -> Tensor:
     "The MNIST file `name`, from `folder` (plain or gzipped) or from a mirror."
     for path in (folder / name, folder / f"{name}.gz"):
@@ -230,7 +230,7 @@ def _mnist_file(name: str, folder: Path) -> Tensor:
             return _read_verified(path, name)
     return _download(name, folder)
 
-# %% ../nbs/00_data.ipynb #0c6f7855
+# %% ../nbs/00_data.ipynb #f83c1f62
 def _load_mnist(cache: str | os.PathLike | None) -> Digits:
     "The four MNIST files as `Digits`."
     import pooch
@@ -241,7 +241,7 @@ def _load_mnist(cache: str | os.PathLike | None) -> Digits:
     y, y_test = y.long(), y_test.long()
     return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
 
-# %% ../nbs/00_data.ipynb #3faed44a
+# %% ../nbs/00_data.ipynb #a36387ad
 def load_data(
     source: str = "digits",  # "digits": 1,797 of 8 × 8, embedded; "mnist": 70,000 of 28 × 28, in files
     *,

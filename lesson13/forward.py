@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .matmul import check_tensors
 
-# %% ../nbs/02_forward.ipynb #a57d077b
+# %% ../nbs/02_forward.ipynb #b0296e1e
 def lin(
     x: Tensor,  # (n, n_in), one example a row
     w: Tensor,  # (n_in, n_out)
@@ -26,15 +26,15 @@ def lin(
         raise ValueError(f"lin: {shapes}; they must be (n, n_in), (n_in, n_out) and (n_out,)")
     return x @ w + b
 
-# %% ../nbs/02_forward.ipynb #6b284b03
+# %% ../nbs/02_forward.ipynb #6238d93b
 def relu(
     x: Tensor,  # any shape
 ) -> Tensor:  # the same shape
-    "Negative numbers become zero, the others stay: `max(x, 0)`, element by element."
+    "Negative numbers become zero, the others stay: `max(x, 0)`, element by element. The slope at 0 is 0."
     check_tensors("relu", x=x)
-    return x.clamp_min(0)
+    return torch.relu(x)  # not x.clamp_min(0), whose slope at 0 is 1
 
-# %% ../nbs/02_forward.ipynb #fdf7f17c
+# %% ../nbs/02_forward.ipynb #4bd82c84
 class MLPParams(NamedTuple):
     "The parameters of a network with one hidden layer."
 
@@ -43,7 +43,7 @@ class MLPParams(NamedTuple):
     w2: Tensor  # (n_hidden, n_out)
     b2: Tensor  # (n_out,)
 
-# %% ../nbs/02_forward.ipynb #0314c026
+# %% ../nbs/02_forward.ipynb #b665bea9
 def mlp(
     x: Tensor,  # (n, n_in)
     params: MLPParams,  # w1, b1, w2, b2
@@ -54,7 +54,7 @@ def mlp(
     w1, b1, w2, b2 = params
     return lin(relu(lin(x, w1, b1)), w2, b2)
 
-# %% ../nbs/02_forward.ipynb #4ed5ac88
+# %% ../nbs/02_forward.ipynb #a02b6d49
 def init_mlp(
     n_in: int,  # inputs of an example: its pixels
     n_hidden: int,  # hidden units
@@ -69,7 +69,7 @@ def init_mlp(
     w2 = torch.randn(n_hidden, n_out, generator=generator) * (2 / n_hidden) ** 0.5
     return MLPParams(w1, torch.zeros(n_hidden), w2, torch.zeros(n_out))
 
-# %% ../nbs/02_forward.ipynb #b73811c4
+# %% ../nbs/02_forward.ipynb #6f15c68b
 def mse(
     output: Tensor,  # (n, 1), or the shape of target
     target: Tensor,  # (n,), or the shape of output

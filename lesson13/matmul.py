@@ -10,7 +10,7 @@ __all__ = ['check_tensors', 'check_matmul', 'matmul_loops', 'matmul_zip', 'matmu
 import torch
 from torch import Tensor
 
-# %% ../nbs/01_matmul.ipynb #1dfe7e46
+# %% ../nbs/01_matmul.ipynb #39bb4758
 def check_tensors(
     caller: str,  # the function on whose behalf we complain
     **tensors: Tensor,
@@ -24,7 +24,7 @@ def check_tensors(
         found = ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items())
         raise TypeError(f"{caller}: {found}; convert them to one type of number, for example with .float()")
 
-# %% ../nbs/01_matmul.ipynb #bbba6f2f
+# %% ../nbs/01_matmul.ipynb #b2b6210e
 def check_matmul(
     caller: str,  # the function on whose behalf we complain
     a: Tensor,  # (n, m)
@@ -38,7 +38,7 @@ def check_matmul(
     if a.shape[1] != b.shape[0]:
         raise ValueError(f"{shapes}; the inner sizes {a.shape[1]} and {b.shape[0]} must match")
 
-# %% ../nbs/01_matmul.ipynb #ad4b3dc2
+# %% ../nbs/01_matmul.ipynb #e45a21f1
 def matmul_loops(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
@@ -52,7 +52,7 @@ def matmul_loops(
                 c[i, j] += a[i, k] * b[k, j]
     return c
 
-# %% ../nbs/01_matmul.ipynb #c711d060
+# %% ../nbs/01_matmul.ipynb #c94dff9c
 def matmul_zip(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
@@ -63,7 +63,7 @@ def matmul_zip(
     c = [[sum(x * w for x, w in zip(row, col, strict=True)) for col in columns] for row in a.tolist()]
     return torch.tensor(c, dtype=a.dtype, device=a.device).reshape(a.shape[0], b.shape[1])
 
-# %% ../nbs/01_matmul.ipynb #1e9fd8a6
+# %% ../nbs/01_matmul.ipynb #8ac09a17
 def matmul_dot(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
@@ -76,7 +76,7 @@ def matmul_dot(
             c[i, j] = (a[i] * b[:, j]).sum()
     return c
 
-# %% ../nbs/01_matmul.ipynb #e1d30207
+# %% ../nbs/01_matmul.ipynb #1d7d70cb
 def matmul_broadcast(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
@@ -88,7 +88,7 @@ def matmul_broadcast(
         c[i] = (a[i, :, None] * b).sum(dim=0)
     return c
 
-# %% ../nbs/01_matmul.ipynb #26e02a4e
+# %% ../nbs/01_matmul.ipynb #8437ae54
 def matmul_einsum(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
@@ -97,7 +97,7 @@ def matmul_einsum(
     check_matmul("matmul_einsum", a, b)
     return torch.einsum("ik,kj->ij", a, b)
 
-# %% ../nbs/01_matmul.ipynb #e11e72ff
+# %% ../nbs/01_matmul.ipynb #7b8a9397
 def matmul(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
