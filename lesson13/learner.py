@@ -149,7 +149,7 @@ def collate(
     x, y = zip(*samples, strict=True)
     return torch.stack(x), torch.stack(y)
 
-# %% ../nbs/11_learner.ipynb #f9ae086e
+# %% ../nbs/11_learner.ipynb #f9884c1a
 class DataLoader:
     "Batches of a dataset; shuffled anew each time it is gone through, if asked to."
 
@@ -167,16 +167,21 @@ class DataLoader:
         self.dataset, self.batch_size, self.collate = dataset, batch_size, collate
         self.sampler = Sampler(len(dataset), shuffle, seed)
 
-    def __len__(self) -> int:  # batches an epoch
-        return -(-len(self.dataset) // self.batch_size)
+# %% ../nbs/11_learner.ipynb #f42b4c87
+@patch
+def __len__(self: DataLoader) -> int:  # batches an epoch
+    "How many batches an epoch has."
+    return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator:
-        for rows in batches(self.sampler, self.batch_size):
-            yield (
-                self.collate([self.dataset[i] for i in rows])
-                if self.collate
-                else self.dataset[torch.tensor(rows)]
-            )
+
+@patch
+def __iter__(self: DataLoader) -> Iterator:
+    "The batches of one epoch."
+    for rows in batches(self.sampler, self.batch_size):
+        if self.collate:
+            yield self.collate([self.dataset[i] for i in rows])
+        else:
+            yield self.dataset[torch.tensor(rows)]
 
 # %% ../nbs/11_learner.ipynb #9dd08fd2
 def seconds(
@@ -188,7 +193,7 @@ def seconds(
         pass
     return time.perf_counter() - start
 
-# %% ../nbs/11_learner.ipynb #3873dc4c
+# %% ../nbs/11_learner.ipynb #812fc9dd
 def backward(
     model: Module | nn.Module,  # the model that made the output
     loss_fn: Callable,  # the loss function that was just called
@@ -201,7 +206,7 @@ def backward(
         loss_fn.backward()
         model.backward()
 
-
+# %% ../nbs/11_learner.ipynb #d0b6c07a
 @torch.no_grad()
 def validate(
     model: Module | nn.Module,
