@@ -66,7 +66,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """`open_page(url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True, path=None) -> page`
+    """`open_page(url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True) -> page`
 
     A new, offline browser context shows `url` (a file:// address). `theme` is what the operating system prefers.
     `page.errors` collects console errors, uncaught exceptions and requests that left the page; it must be empty at
@@ -83,7 +83,7 @@ def open_page(browser):
             offline=True,
         )
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(15000)
         page.errors = []
         opened.append(page)
         page.on("pageerror", lambda error: page.errors.append(f"exception: {error}"))
@@ -132,6 +132,10 @@ def open_html(open_page, tmp_path):
 def notebook_html(tmp_path_factory):
     """`notebook_html(name, theme="light") -> Path`: nbs/NAME.ipynb as HTML, with its saved outputs; made once a session."""
     folder, made = tmp_path_factory.mktemp("html"), {}
+    if (NOTEBOOKS / "images").is_dir():
+        shutil.copytree(
+            NOTEBOOKS / "images", folder / "images"
+        )  # pages name their images relative to themselves
 
     def notebook_html(name, theme="light"):
         if (name, theme) not in made:
