@@ -5,21 +5,22 @@
 # %% auto #0
 __all__ = ['Linear', 'ReLU', 'MSELoss', 'LinearFunction', 'ReLUFunction', 'MSEFunction']
 
-# %% ../nbs/08_autograd.ipynb #21870751
+# %% ../nbs/08_autograd.ipynb #e4ef107c
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .backward import check_floats
 from .forward import init_mlp, lin, mse, relu
 
-# %% ../nbs/08_autograd.ipynb #cce98afc
-def check_input(layer: nn.Module, x: Tensor, n_in: int) -> None:
+# %% ../nbs/08_autograd.ipynb #13b6e78d
+def _check_input(layer: nn.Module, x: Tensor, n_in: int) -> None:
     "Refuse all but floats (`TypeError`) of shape (n, n_in) (`ValueError`); the message names the layer."
     check_floats(str(layer), x=x)
     if x.ndim != 2 or x.shape[1] != n_in:
         raise ValueError(f"{layer}: x is {tuple(x.shape)}; expected (n, {n_in})")
 
-# %% ../nbs/08_autograd.ipynb #6a6aa228
+# %% ../nbs/08_autograd.ipynb #ddd18f77
 class Linear(nn.Module):
     "`x @ w + b`, with `w` (n_in, n_out) and `b` (n_out,) as everywhere in the course."
 
@@ -30,19 +31,21 @@ class Linear(nn.Module):
         seed: int | None = None,  # for the same weights every time
     ):
         super().__init__()
-        w, b, *_ = init_mlp(n_in, n_out, 1, seed)
+        w, b, *_ = init_mlp(n_in, n_out, 1, seed)  # He scale; the second layer is dropped
         self.w, self.b = nn.Parameter(w), nn.Parameter(b)
 
     def forward(self, x: Tensor) -> Tensor:
         "(n, n_in) to (n, n_out). `TypeError` for integers, `ValueError` for another size."
-        check_input(self, x, len(self.w))
+        _check_input(self, x, len(self.w))
         return lin(x, self.w, self.b)
 
-    def extra_repr(self) -> str:
-        "The sizes, for messages."
-        return f"{self.w.shape[0]}, {self.w.shape[1]}"
+# %% ../nbs/08_autograd.ipynb #eefb5a07
+@patch
+def extra_repr(self: Linear) -> str:
+    "The sizes, for `print` and for messages."
+    return f"{self.w.shape[0]}, {self.w.shape[1]}"
 
-# %% ../nbs/08_autograd.ipynb #03815953
+# %% ../nbs/08_autograd.ipynb #c2a6e2eb
 class ReLU(nn.Module):
     "`max(x, 0)`; the slope at exactly 0 is 0, as in the rest of the course."
 
@@ -59,7 +62,7 @@ class MSELoss(nn.Module):
         "(n, 1) with (n,), or equal shapes, to a single number. `ValueError` for other shapes."
         return mse(output, target)
 
-# %% ../nbs/08_autograd.ipynb #f8e66deb
+# %% ../nbs/08_autograd.ipynb #c6ae4513
 class LinearFunction(torch.autograd.Function):
     "`inp @ w + b` with its gradients by hand: `LinearFunction.apply(inp, w, b)`."
 
@@ -75,7 +78,7 @@ class LinearFunction(torch.autograd.Function):
         inp, w = ctx.saved_tensors
         return out_g @ w.T, inp.T @ out_g, out_g.sum(0)
 
-# %% ../nbs/08_autograd.ipynb #6f883362
+# %% ../nbs/08_autograd.ipynb #e686f625
 class ReLUFunction(torch.autograd.Function):
     "`max(inp, 0)` with its gradient by hand: `ReLUFunction.apply(inp)`."
 
@@ -91,7 +94,7 @@ class ReLUFunction(torch.autograd.Function):
         (inp,) = ctx.saved_tensors
         return torch.where(inp > 0, out_g, 0.0)
 
-# %% ../nbs/08_autograd.ipynb #eb5215aa
+# %% ../nbs/08_autograd.ipynb #535c1aa2
 class MSEFunction(torch.autograd.Function):
     "`mse` with its gradients by hand: `MSEFunction.apply(output, target)`."
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from .live import Live
 
-# %% ../nbs/04_chain_rule.ipynb #574a2007
+# %% ../nbs/04_chain_rule.ipynb #3b4c57c4
+#| code-fold: true
 def _checked_point(who: str, x: Tensor, eps: float) -> Tensor:
     "`x` in float64; TypeError or ValueError says what came instead."
     if not isinstance(x, Tensor):
@@ -32,7 +33,8 @@ def _checked_point(who: str, x: Tensor, eps: float) -> Tensor:
         raise ValueError(f"{who}: eps is {eps!r}; give a float between 0 and 1, such as 1e-6")
     return x.detach().double().contiguous()
 
-# %% ../nbs/04_chain_rule.ipynb #e1988fe5
+# %% ../nbs/04_chain_rule.ipynb #8447a3c8
+#| code-fold: true
 def _checked_value(who: str, f: Callable, x: Tensor, scalar: bool) -> Tensor:
     "`f(x)`; TypeError or ValueError unless it is a finite float64 tensor, and one number if `scalar`."
     out = f(x.clone())
@@ -47,18 +49,19 @@ def _checked_value(who: str, f: Callable, x: Tensor, scalar: bool) -> Tensor:
         raise ValueError(f"{who}: f returned {out[~torch.isfinite(out)][0].item()} near this x")
     return out.detach()
 
-# %% ../nbs/04_chain_rule.ipynb #bac94d9f
+# %% ../nbs/04_chain_rule.ipynb #dd1f50ce
 def _rise_over_run(who: str, f: Callable, x: Tensor, eps: float, scalar: bool) -> Iterator[Tensor]:
     "For each number of `x` in turn: what `f` gains over a step to either side, divided by the length of both."
     x = _checked_point(who, x, eps)
     for i, number in enumerate(x.flatten().tolist()):
+        step = eps * max(1.0, abs(number))  # the gaps between floats grow with the number
         up, down = x.clone(), x.clone()
-        up.view(-1)[i] += eps * max(1.0, abs(number))
-        down.view(-1)[i] -= eps * max(1.0, abs(number))
+        up.view(-1)[i] += step
+        down.view(-1)[i] -= step
         rise = _checked_value(who, f, up, scalar) - _checked_value(who, f, down, scalar)
         yield rise / (up.view(-1)[i] - down.view(-1)[i])
 
-# %% ../nbs/04_chain_rule.ipynb #92eb7cb1
+# %% ../nbs/04_chain_rule.ipynb #f48d48e3
 def numerical_grad(
     f: Callable[[Tensor], Tensor],  # takes a float64 tensor shaped like `x`, returns one number, shape ()
     x: Tensor,  # where to measure; any shape; float32 is widened to float64
@@ -69,7 +72,8 @@ def numerical_grad(
     TypeError or ValueError if `x` or `f(x)` is not made of finite floats, or `f(x)` is more than one number."""
     return torch.stack(list(_rise_over_run("numerical_grad", f, x, eps, scalar=True))).reshape(x.shape)
 
-# %% ../nbs/04_chain_rule.ipynb #f49e1006
+# %% ../nbs/04_chain_rule.ipynb #0424eb83
+#| code-fold: true
 def _checked_teeth(teeth: tuple) -> tuple[int, ...]:
     "The tooth counts; TypeError or ValueError if they cannot be drawn."
     if len(teeth) not in (2, 3):
@@ -88,7 +92,7 @@ def _checked_turn(turn: float) -> float:
         raise ValueError(f"Gears: turn is {turn!r}; give degrees as a finite number")
     return float(turn)
 
-# %% ../nbs/04_chain_rule.ipynb #334f127b
+# %% ../nbs/04_chain_rule.ipynb #901cc290
 class Gears:
     "Two or three meshed gears, x turning u turning y: a picture to turn by hand, in which slopes multiply."
 
@@ -103,7 +107,7 @@ class Gears:
     def __repr__(self) -> str:
         return f"Gears({', '.join(map(str, self.teeth))})"
 
-# %% ../nbs/04_chain_rule.ipynb #0b9d9f9c
+# %% ../nbs/04_chain_rule.ipynb #ccfc42b9
 @patch(as_prop=True)
 def slopes(self: Gears) -> list[Fraction]:  # du/dx, dy/du
     "The slope of each meshed pair: minus teeth before over teeth after."
@@ -121,7 +125,7 @@ def angles(self: Gears, turn: float) -> list[float]:  # degrees, one for each ge
     "Where each gear stands when the first has turned by `turn` degrees."
     return [_checked_turn(turn) * float(math.prod(self.slopes[:k])) for k in range(len(self.teeth))]
 
-# %% ../nbs/04_chain_rule.ipynb #779cfdf3
+# %% ../nbs/04_chain_rule.ipynb #7a4ee0b2
 #| code-fold: true
 def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     "Corners of a gear of diameter `teeth`; its flanks are involutes (pressure angle 25°) and mesh at steady speed."
@@ -136,7 +140,7 @@ def _outline(teeth: int) -> Tensor:  # (12 * teeth, 2)
     radius = torch.cat([radius, radius.flip(0)]).expand_as(around)
     return torch.stack([radius * around.cos(), radius * around.sin()], dim=-1).reshape(-1, 2)
 
-# %% ../nbs/04_chain_rule.ipynb #27c5cd70
+# %% ../nbs/04_chain_rule.ipynb #ee0f4b3a
 #| code-fold: true
 def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: str, color: str) -> None:
     "One gear: a tooth at `tooth` (radians, 0 is right, clockwise), the hand at `angle` (degrees from the top)."
@@ -151,7 +155,7 @@ def _draw_gear(ax, centre: float, teeth: int, tooth: float, angle: float, name: 
     ax.text(centre, 0, name, ha="center", va="center", style="italic", fontsize=12)
     ax.axis("off")
 
-# %% ../nbs/04_chain_rule.ipynb #dd7fa872
+# %% ../nbs/04_chain_rule.ipynb #81c8ba72
 #| code-fold: true
 @patch
 def _places(self: Gears, turn: float) -> Iterator[tuple[float, float, float]]:
@@ -169,7 +173,7 @@ def _equation(self: Gears) -> str:
     factors = " · ".join(f"(-{before}/{after})" for before, after in pairwise(self.teeth))
     return f"d{self.names[-1]}/dx = {factors} = {self.slope}".replace("-", "−")
 
-# %% ../nbs/04_chain_rule.ipynb #e3005784
+# %% ../nbs/04_chain_rule.ipynb #b5457576
 #| code-fold: true
 @patch
 def draw(
@@ -188,7 +192,7 @@ def draw(
     ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), title=self._equation())
     return fig
 
-# %% ../nbs/04_chain_rule.ipynb #b5df298c
+# %% ../nbs/04_chain_rule.ipynb #eb884856
 #| code-fold: true
 @patch
 def _repr_html_(self: Gears) -> str:
@@ -198,7 +202,7 @@ def _repr_html_(self: Gears) -> str:
     alt = f"Meshed gears with {counts} teeth; turning one turns all."
     return Live("gears", value, alt=alt, still=lambda: self.draw())._repr_html_()
 
-# %% ../nbs/04_chain_rule.ipynb #f96219cb
+# %% ../nbs/04_chain_rule.ipynb #b770e601
 def numerical_jacobian(
     f: Callable[[Tensor], Tensor],  # takes a float64 tensor shaped like `x`, returns a tensor of any shape
     x: Tensor,  # where to measure; any shape; float32 is widened to float64
