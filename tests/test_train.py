@@ -65,6 +65,15 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    "Threads on a busy machine wait for one another; the processes below have one each, too."
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory) -> Path:
     "The checkpoint of a long run that nobody interrupted."
