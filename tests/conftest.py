@@ -17,7 +17,8 @@ A page that these fixtures opened must be clean at the end of its test: no conso
 request that left the page. The fixtures assert that themselves. A test that provokes an error on purpose empties the
 list: `page.errors.clear()`.
 
-Where there is no Chromium the tests are skipped, with the reason. CHROME=/path/to/chromium names one.
+Where there is no Chromium the tests are skipped, with the reason; with LESSON13_REQUIRE_BROWSER set they fail.
+CHROME=/path/to/chromium names one.
 """
 
 import json
@@ -55,7 +56,8 @@ def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     path = find_chromium()
     if path is None:
-        pytest.skip(
+        give_up = pytest.fail if os.environ.get("LESSON13_REQUIRE_BROWSER") else pytest.skip
+        give_up(
             f"needs a browser: none of {', '.join(CHROMIUMS)} is on the path; set CHROME=/path/to/chromium"
         )
     with playwright.sync_playwright() as p:
