@@ -1,0 +1,708 @@
+"""`check` holds what it promises: nothing wrong passes, nothing hostile escapes, progress survives."""
+
+import builtins
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import product
+
+import pytest
+import torch
+
+from lesson13 import checking
+from lesson13.checking import EXERCISES, check, exercises, hint, progress, solution
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path, monkeypatch):
+    "Every test starts with no progress, outside any learner's folder."
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checking, "SESSION", {})
+    monkeypatch.setattr(checking, "HINTS_GIVEN", {})
+
+
+# Wrong answers written without a look at the declared mistakes, as a learner writes them, each with a word that the
+# sentence must hold.
+
+
+def plain_mse_grad(output, target):
+    output.g = 2.0 * (output.squeeze() - target.squeeze()).unsqueeze(-1) / len(target)
+
+
+def matmul_one_short(a, b):
+    c = torch.zeros(a.shape[0], b.shape[1])
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            for k in range(a.shape[1] - 1):
+                c[i, j] += a[i, k] * b[k, j]
+    return c
+
+
+def matmul_assigns(a, b):
+    c = torch.zeros(a.shape[0], b.shape[1])
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            for k in range(a.shape[1]):
+                c[i][j] = a[i][k] * b[k][j]
+    return c
+
+
+def matmul_two_loops(a, b):
+    return torch.tensor(
+        [[float((a[i] * b[:, j]).sum()) for j in range(b.shape[1])] for i in range(a.shape[0])]
+    )
+
+
+def shape_of_the_larger(a, b):
+    a, b = [1] * (len(b) - len(a)) + list(a), [1] * (len(a) - len(b)) + list(b)
+    return tuple(x if x > y else y for x, y in zip(a, b, strict=True))
+
+
+def shape_by_zip(a, b):
+    if len(a) < len(b):
+        a, b = b, a
+    a, b = list(a), list(b) + [1] * (len(a) - len(b))
+    for x, y in zip(a, b, strict=True):
+        if x != y and x != 1 and y != 1:
+            raise ValueError
+    return tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
+
+
+def one_sided(f, x):
+    slopes = torch.zeros_like(x)
+    for i in range(x.numel()):
+        moved = x.clone()
+        moved.view(-1)[i] += 1e-3
+        slopes.view(-1)[i] = (f(moved) - f(x)) / 1e-3
+    return slopes
+
+
+def mul_that_assigns(a, b):
+    def back(g):
+        a.grad = b.data * g
+        b.grad = a.data * g
+
+    return a.data * b.data, back
+
+
+def tanh_of_the_input(a):
+    def back(g):
+        a.grad += g * (1 - a.data * a.data)
+
+    return torch.tanh(torch.tensor(a.data)).item(), back
+
+
+def visits_twice(root, children):
+    out = []
+    for child in children[root]:
+        out += visits_twice(child, children)
+    return out + [root]
+
+
+def relu_with_ge(inp, out):
+    inp.g = getattr(inp, "g", 0) + out.g * (inp >= 0).float()
+
+
+def lin_swapped(inp, out, w, b):
+    inp.g = getattr(inp, "g", 0) + torch.einsum("no,io->ni", out.g, w)
+    w.g = getattr(w, "g", 0) + torch.einsum("no,ni->oi", out.g, inp)
+    b.g = getattr(b, "g", 0) + out.g.sum(0)
+
+
+def lin_that_assigns(inp, out, w, b):
+    inp.g, w.g, b.g = out.g @ w.t(), inp.t() @ out.g, out.g.sum(dim=0)
+
+
+def lin_bias_mean(inp, out, w, b):
+    b.g = getattr(b, "g", 0) + out.g.mean(dim=0)
+    w.g = getattr(w, "g", 0) + inp.t() @ out.g
+    inp.g = getattr(inp, "g", 0) + out.g @ w.t()
+
+
+def pass_without_mask(x, target, w1, b1, w2, b2):
+    hidden = x @ w1 + b1
+    diff = hidden.relu() @ w2 + b2 - target.reshape(len(x), -1)
+    back = 2 * diff / diff.numel()
+    w2.g, b2.g = hidden.relu().t() @ back, back.sum(0)
+    back = back @ w2.t()
+    w1.g, b1.g, x.g = x.t() @ back, back.sum(0), back @ w1.t()
+    return diff.square().mean()
+
+
+def network_without_target(x, target, w1, b1, w2, b2):
+    a = (x @ w1 + b1).clamp(min=0)
+    z = a @ w2 + b2
+    z = z - z.max(1, keepdim=True).values
+    p = z.exp() / z.exp().sum(1, keepdim=True)
+    d = p / len(x)
+    w2.g, b2.g = a.t() @ d, d.sum(0)
+    d = d @ w2.t() * (a > 0)
+    w1.g, b1.g, x.g = x.t() @ d, d.sum(0), d @ w1.t()
+    return -p[range(len(x)), target].log().mean()
+
+
+class ForgetfulReLU:
+    def __call__(self, x):
+        self.x = x
+        self.y = x * (x > 0)
+        return self.y * 1.0
+
+    def backward(self):
+        self.x.g = getattr(self.x, "g", 0) + self.y.g * (self.x > 0)
+
+
+class ForwardOrder:
+    def __init__(self, *layers):
+        self.layers = list(layers)
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def backward(self):
+        for layer in self.layers:
+            layer.backward()
+
+
+class NoMask(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def naive_softmax(x):
+    powers = torch.exp(x)
+    return powers / torch.sum(powers, dim=-1, keepdim=True)
+
+
+def lse_without_return_of_max(x):
+    top = torch.max(x, dim=-1, keepdim=True).values
+    return torch.log(torch.sum(torch.exp(x - top), dim=-1))
+
+
+def grad_without_n(logits, target):
+    p = (logits - logits.max(1, keepdim=True).values).exp()
+    p = p / p.sum(1, keepdim=True)
+    p[range(len(p)), target] -= 1
+    return p
+
+
+def step_by_rebinding(x, target, w, b, lr):
+    z = x @ w + b
+    p = grad_without_n(z, target) / len(z)
+    w = w - lr * x.t() @ p
+    b = b - lr * p.sum(0)
+    return (z.exp().sum(1).log() - z[range(len(z)), target]).mean()
+
+
+def momentum_forgotten_velocity(params, grads, velocities, lr, momentum):
+    for p, g, v in zip(params, grads, velocities, strict=True):
+        v = momentum * v + g
+        p -= lr * v
+
+
+def momentum_with_dampening(params, grads, velocities, lr, momentum):
+    for p, g, v in zip(params, grads, velocities, strict=True):
+        v.copy_(momentum * v + (1 - momentum) * g)
+        p.sub_(lr * v)
+
+
+HELD_OUT = [
+    ("matmul_loops", matmul_one_short, "one short"),
+    ("matmul_loops", matmul_assigns, "overwritten"),
+    ("matmul_loops", matmul_two_loops, "row and column"),
+    ("matmul_dot", matmul_one_short, ""),
+    ("matmul_dot", lambda a, b: torch.mm(a, b), "ready-made"),
+    ("matmul_broadcast", matmul_two_loops, "second loop"),
+    ("matmul_broadcast", lambda a, b: torch.stack([(r[None] * b.T).sum(0) for r in a]), ""),
+    ("matmul_einsum", lambda a, b: torch.einsum("ab,bc->ca", a, b), "order"),
+    ("broadcast_shape", shape_of_the_larger, "larger one wins"),
+    ("broadcast_shape", shape_by_zip, "from the left"),
+    ("lin", lambda x, w, b: x.mm(w), "biases are missing"),
+    ("lin", lambda x, w, b: x.mm(w) + b.reshape(-1, 1), "per row"),
+    ("relu", lambda x: x.sign().clamp(min=0), "mask"),
+    ("relu", lambda x: x.mul_(x > 0), "in place"),
+    ("mse", lambda o, t: (o - t).pow(2).sum() / (o - t).numel(), "broadcast"),
+    ("mse", lambda o, t: (o.view(-1) - t.view(-1)).pow(2).sum(), "summed"),
+    ("init_scale", lambda n: 1 / n**0.5, "without a ReLU"),
+    ("init_scale", lambda n: 2.0 / n, "variance"),
+    (
+        "relu_sum",
+        lambda x, s, i, w, b: sum((w[k] * (s[k] * x + i[k])).clamp(min=0) for k in range(len(s))) + b,
+        "inside",
+    ),
+    ("numerical_grad", one_sided, "forward differences"),
+    ("chain_of_three", lambda x: (_s(x), _c(x) * torch.exp(torch.tensor(x * x)).item()), "2x"),
+    ("linear_jacobian", lambda w: w.transpose(0, 1).contiguous(), "row for every output"),
+    ("value_mul", mul_that_assigns, "+="),
+    ("value_tanh", tanh_of_the_input, "output, not of the input"),
+    ("topological_order", visits_twice, "twice"),
+    ("mse_grad", plain_mse_grad, ""),
+    ("relu_grad", relu_with_ge, "exactly 0"),
+    ("lin_grad", lin_swapped, "transposed"),
+    ("lin_grad", lin_that_assigns, "+="),
+    ("lin_grad", lin_bias_mean, "averaged"),
+    ("forward_and_backward", pass_without_mask, "mask is missing"),
+    ("ReLU", ForgetfulReLU, "very tensor"),
+    ("Sequential", ForwardOrder, "from the first layer to the last"),
+    ("ReLUFunction", NoMask, "mask is missing"),
+    ("softmax", naive_softmax, "maximum is not subtracted"),
+    ("softmax", lambda x: x.softmax(0), "first dimension"),
+    ("logsumexp", lse_without_return_of_max, "added back"),
+    ("log_softmax", lambda x: torch.log(naive_softmax(x)), "finished softmax"),
+    ("nll_loss", lambda p, t: p[range(len(t)), t].mean(), "minus"),
+    ("nll_loss", lambda p, t: -p[:, t].diag().sum(), "sum is taken"),
+    ("cross_entropy", lambda x, t: -naive_softmax(x)[range(len(t)), t].log().mean(), "softmax first"),
+    ("cross_entropy_grad", grad_without_n, "1/n"),
+    ("accuracy", lambda x, t: float((x.argmax(-1) == t).sum()), "number of right rows"),
+    (
+        "minibatches",
+        lambda n, size: [slice(i * size, i * size + size) for i in range(n // size)],
+        "shorter batch",
+    ),
+    ("training_step", step_by_rebinding, "did not change"),
+    ("sgd_momentum", momentum_forgotten_velocity, "not kept"),
+    ("sgd_momentum", momentum_with_dampening, "1 - momentum"),
+    (
+        "collate",
+        lambda s: (torch.cat([x[None] for x, _ in s]), torch.tensor([float(y) for _, y in s])),
+        "floats",
+    ),
+    ("average_gradients", lambda g, n: [sum(t) / len(t) for t in zip(*g, strict=True)], "counts the same"),
+    ("whole_network", network_without_target, "one-hot"),
+]
+
+
+def _s(x):
+    return torch.sin(torch.exp(torch.tensor(x * x))).item()
+
+
+def _c(x):
+    return torch.cos(torch.exp(torch.tensor(x * x))).item()
+
+
+def test_held_out_mistakes():
+    "All are caught, and at least nine in ten of those with a name are called by it."
+    reports = [(check(name, wrong), word) for name, wrong, word in HELD_OUT]
+    assert [report.text for report, _ in reports if report.passed] == []
+    missed = [
+        f"{report.text}\n  -> expected {word!r}"
+        for report, word in reports
+        if word and word not in report.mistake
+    ]
+    named = sum(1 for *_, word in HELD_OUT if word)
+    print(f"{named - len(missed)} of {named} held-out mistakes are called by their name", *missed, sep="\n")
+    assert len(missed) <= named // 10
+
+
+@pytest.mark.parametrize("name", list(EXERCISES))
+def test_blank_and_half_written_never_pass(name):
+    "A stub is not attempted; one method of several is not a pass."
+
+    def dots(*inputs): ...
+
+    def documented(*inputs):
+        "I shall do it tomorrow."
+
+    def later(*inputs):
+        raise NotImplementedError
+
+    class Stub:
+        def __init__(self, *parameters): ...
+
+        def __call__(self, *inputs): ...
+
+        def backward(self): ...
+
+    class Half(Stub):
+        def __call__(self, inp, *rest):
+            return inp.clamp(min=0)
+
+    wants_class = name[0].isupper()
+    for stub in (None, ..., *((Stub,) if wants_class else (dots, documented, later, lambda *inputs: None))):
+        report = check(name, stub)
+        assert report.status == "not attempted", report
+        assert len(report.text.splitlines()) <= 6
+    if wants_class:
+        assert not check(name, Half).passed
+    assert name not in checking.SESSION or not checking.SESSION[name]["passed"]
+
+
+@pytest.mark.parametrize("name", list(EXERCISES))
+def test_six_lines_and_two_seconds(name):
+    "Every report on every mistake, the first of which has everything to compute."
+    checking.MEMORY.pop(name, None)
+    for wrong in EXERCISES[name].mistakes.values():
+        began = time.perf_counter()
+        report = check(name, wrong)
+        assert time.perf_counter() - began < 2
+        assert len(report.text.splitlines()) <= 6 and not report.passed
+    assert len(EXERCISES[name].hints) == 3
+    for number in (1, 2, 3):
+        assert f"hint {number} of 3" in repr(hint(name))
+    assert "solution(" in repr(hint(name)) and "hint 3" in repr(hint(name))
+    assert re.search(r"\b(def|class) " + name, repr(solution(name)))
+
+
+def test_the_solution_shown_is_one_that_passes():
+    for name in EXERCISES:
+        space = {"torch": torch, "math": __import__("math"), "itertools": __import__("itertools")}
+        exec(solution(name).code, space)
+        assert check(name, space[name]).passed
+
+
+def test_the_course_passes_its_own_checks():
+    "The package's functions under the same names are right answers too."
+    from lesson13 import backward, chain_rule, forward, losses, matmul, training
+
+    answers = {
+        matmul: ["matmul_loops", "matmul_dot", "matmul_broadcast", "matmul_einsum"],
+        forward: ["lin", "mse"],  # its relu is PyTorch's, which the exercise asks to write
+        chain_rule: ["numerical_grad"],
+        backward: ["mse_grad", "relu_grad", "lin_grad"],
+        losses: ["softmax", "logsumexp", "log_softmax", "nll_loss", "cross_entropy"],
+        training: ["accuracy"],
+    }
+    reports = [check(name, getattr(module, name)) for module, names in answers.items() for name in names]
+    assert [report.text for report in reports if not report.passed] == []
+
+
+# Hostile answers: each behaviour is tried on several exercises.
+
+
+class Evil:
+    def __getattr__(self, name):
+        raise RuntimeError("evil")
+
+    def __repr__(self):
+        raise RuntimeError("evil")
+
+    __eq__ = __len__ = __iter__ = __bool__ = __float__ = __repr__
+
+
+class EvilError(Exception):
+    def __str__(self):
+        raise RuntimeError("evil")
+
+
+def endless(*inputs):
+    while True:
+        pass
+
+
+def endless_and_deaf(*inputs):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+
+def endless_printing(*inputs):
+    while True:
+        print("again" * 100)
+
+
+def recursive(*inputs):
+    return recursive(*inputs)
+
+
+def leaving(error):
+    def leave(*inputs):
+        raise error
+
+    return leave
+
+
+def spoils_torch(*inputs):
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.manual_seed(1)
+    random.seed(1)
+    sys.setrecursionlimit(5000)
+    os.chdir("/")
+    torch.isclose = torch.allclose = torch.equal = lambda *a, **k: torch.tensor(True)
+    torch.Tensor.__eq__ = torch.Tensor.detach = lambda *a, **k: True
+    return inputs[0]
+
+
+def spoils_python(*inputs):
+    builtins.isinstance = lambda *a: True
+    builtins.len = builtins.zip = lambda *a, **k: 1 / 0
+    sys.stdout = sys.stderr = None
+    return inputs[0]
+
+
+def spoils_inputs(*inputs):
+    for value in inputs:
+        if isinstance(value, torch.Tensor):
+            value.resize_(7, 7).fill_(3.0)
+            value.g = "no gradient"
+        elif isinstance(value, list | dict):
+            value.clear()
+        else:
+            vars(value).clear()
+
+
+def endless_list(*inputs):
+    found = []
+    found.append(found)
+    return found
+
+
+HOSTILE = {
+    "endless": endless,
+    "endless and deaf": endless_and_deaf,
+    "endless printing": endless_printing,
+    "sleeping": lambda *inputs: time.sleep(60),
+    "recursive": recursive,
+    "raising": lambda *inputs: 1 / 0,
+    "raising evil": leaving(EvilError()),
+    "sys.exit": lambda *inputs: sys.exit(1),
+    "interrupt": leaving(KeyboardInterrupt()),
+    "generator exit": leaving(GeneratorExit()),
+    "stop iteration": leaving(StopIteration()),
+    "bare exception": leaving(BaseException("…" * 10_000)),
+    "spoils torch": spoils_torch,
+    "spoils Python": spoils_python,
+    "spoils inputs": spoils_inputs,
+    "evil object": lambda *inputs: Evil(),
+    "list in itself": endless_list,
+    "nan": lambda *inputs: torch.full((4, 3), float("nan")),
+    "huge": lambda *inputs: torch.ones(1).expand(10**6, 10**6),
+    "complex": lambda *inputs: torch.ones(2, dtype=torch.complex64),
+    "without values": lambda *inputs: torch.ones(3, device="meta"),
+    "sparse": lambda *inputs: torch.eye(3).to_sparse(),
+    "string": lambda *inputs: "<script>alert(1)</script>" * 1000,
+    "huge number": lambda *inputs: 10**5000,
+    "a class": lambda *inputs: Evil,
+}
+VICTIMS = [
+    "matmul_loops",
+    "broadcast_shape",
+    "mse",
+    "value_mul",
+    "lin_grad",
+    "topological_order",
+    "minibatches",
+    "collate",
+]
+assert len(HOSTILE) * len(VICTIMS) >= 200
+
+
+def state():
+    "What must be the same after a check as before."
+    functions = [dict(vars(owner)) for owner in (torch.Tensor, torch.nn.functional, builtins)]
+    torch_functions = {name: getattr(torch, name) for name in ("isclose", "allclose", "equal", "exp")}
+    return (
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        sys.getrecursionlimit(),
+        os.getcwd(),
+        (sys.stdout, sys.stderr),
+        signal.getsignal(getattr(signal, "SIGALRM", signal.SIGINT)),
+        functions,
+        torch_functions,
+    )
+
+
+@pytest.mark.parametrize("behaviour", HOSTILE)
+def test_hostile_answers_hurt_nothing(behaviour, monkeypatch, tmp_path):
+    "No exception, nothing passed, the session and the progress file whole."
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.15)
+    (tmp_path / checking.MARKER).write_text("{}")
+    check("relu", lambda x: x.clamp(min=0))
+    before = state()
+    for name in VICTIMS:
+        report = check(name, HOSTILE[behaviour])
+        assert not report.passed
+        assert len(report.text.splitlines()) <= 6 and len(report.text) < 1500
+        assert "<script" not in report._repr_html_()
+    assert state() == before
+    records = json.loads((tmp_path / checking.PROGRESS_FILE).read_text())["exercises"]
+    assert records["relu"]["passed"]
+    assert check("lin", lambda x, w, b: x @ w + b).passed
+
+
+@pytest.mark.parametrize("method", ["__init__", "__call__", "backward"])
+@pytest.mark.parametrize("behaviour", ["endless", "recursive", "sys.exit", "raising evil", "evil object"])
+def test_hostile_classes(method, behaviour, monkeypatch):
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.15)
+    for name in ("Linear", "ReLU", "MSELoss", "Sequential", "CrossEntropyLoss", "ReLUFunction"):
+        base = EXERCISES[name].answer
+        assert (
+            not check(name, type("Hostile", (base,), {method: HOSTILE[behaviour]})).passed
+            or name == "ReLUFunction"
+        )
+
+
+def test_an_endless_loop_in_another_thread_is_stopped(monkeypatch):
+    "As on Windows: by a second thread."
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    reports = []
+    answers = (endless, endless, lambda x: x.clamp(min=0))
+    thread = threading.Thread(
+        target=lambda: reports.extend(check("relu", answer) for answer in answers), daemon=True
+    )
+    thread.start()
+    thread.join(20)
+    assert [report.status for report in reports] == ["too slow", "too slow", "passed"]
+    assert "Stopped after 0.2 seconds" in reports[0].text
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the alarm clock of POSIX")
+def test_an_alarm_that_was_set_before_still_rings(monkeypatch):
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.1)
+    rung = []
+    old = signal.signal(signal.SIGALRM, lambda *args: rung.append(True))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        assert check("relu", endless).status == "too slow"
+        time.sleep(0.5)
+        assert rung
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_the_line_reported_is_the_learners():
+    def my_mse(output, target):
+        difference = output - target.reshape(output.shape)
+        return (difference**2).maen()
+
+    report = check("mse", my_mse)
+    line = my_mse.__code__.co_firstlineno + 2
+    assert f"line {line}: return (difference**2).maen()" in report.text
+    assert "AttributeError" in report.text
+
+
+def test_what_it_says_of_things_that_are_no_answer():
+    assert "not the result of a call" in check("relu", torch.ones(2)).text
+    assert "wants a class" in check("ReLU", EXERCISES["ReLU"].answer()).text
+    assert "return missing" in check("lin", lambda x, w, b: [x @ w + b][0:0] or None).text
+    with pytest.raises(ValueError, match="did you mean 'lin_grad'"):
+        check("lin_grd", None)
+
+
+def test_inputs_of_the_failed_case_can_be_tried():
+    report = check("relu", lambda x: x)
+    assert report.inputs["x"].shape == (2, 3)
+    report.inputs["x"].zero_()
+    assert check("relu", lambda x: x).inputs["x"].any()
+
+
+# Progress
+
+
+def learner(folder):
+    "Make a learner's folder with a folder for notebooks in it, and go there."
+    (folder / checking.MARKER).write_text("{}")
+    (folder / "deep" / "down").mkdir(parents=True)
+    os.chdir(folder / "deep" / "down")
+    return folder / checking.PROGRESS_FILE
+
+
+def test_nothing_is_written_outside_a_learners_folder(tmp_path):
+    assert check("relu", lambda x: x.clamp(min=0)).passed
+    assert list(tmp_path.iterdir()) == []
+    assert "1 of 40 passed" in repr(progress())
+
+
+def test_progress_is_kept_in_the_learners_folder(tmp_path, monkeypatch):
+    path = learner(tmp_path)
+    check("relu", lambda x: x.clamp(min=0))
+    check("relu", lambda x: x)
+    check("lin", None)
+    found = json.loads(path.read_text())
+    assert found["version"] == checking.VERSION and set(found["exercises"]) == {"relu"}
+    assert found["exercises"]["relu"]["attempts"] == 2 and found["exercises"]["relu"]["passed"]
+    monkeypatch.setattr(checking, "SESSION", {})
+    assert "1 of 40 passed; next: matmul_loops" in repr(progress())
+    assert "<table>" in progress()._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", '{"version": 99, "exercises": {}}', '{"version": 1, "exercises": {"relu": 3}}', "\x00"],
+)
+def test_a_damaged_file_is_kept_and_progress_starts_afresh(tmp_path, damage):
+    path = learner(tmp_path)
+    path.write_text(damage)
+    report = check("relu", lambda x: x.clamp(min=0))
+    assert report.passed and "damaged" in report.text and len(report.text.splitlines()) <= 6
+    kept = list(tmp_path.glob("*.damaged-*"))
+    assert len(kept) == 1 and kept[0].read_text() == damage
+    assert json.loads(path.read_text())["exercises"]["relu"]["passed"]
+    assert "damaged" not in check("relu", lambda x: x.clamp(min=0)).text
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = learner(tmp_path)
+    check("relu", lambda x: x.clamp(min=0))
+    before = path.read_text()
+
+    def full_disk(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checking.os, "replace", full_disk)
+    report = check("lin", lambda x, w, b: x @ w + b)
+    assert report.passed and "No space left" in report.text
+    assert path.read_text() == before
+    assert {item.name for item in tmp_path.iterdir()} == {checking.MARKER, path.name, "deep"}
+
+
+def test_what_was_passed_a_week_ago_is_named(tmp_path):
+    path = learner(tmp_path)
+    records = {
+        "relu": {"attempts": 1, "passed": "2020-01-01"},
+        "lin": {"attempts": 1, "passed": "2999-01-01"},
+    }
+    path.write_text(json.dumps({"version": 1, "exercises": records}))
+    assert "worth writing again: relu\n" in repr(progress()) + "\n"
+
+
+def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
+    path = learner(tmp_path)
+    code = "from lesson13.checking import check\nwhile True: check('init_scale', lambda n: (2 / n) ** 0.5)"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=env)
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    assert json.loads(path.read_text())["exercises"]["init_scale"]["passed"]
+
+
+def test_imports_nothing_heavy():
+    code = (
+        "import sys, lesson13.checking as c\n"
+        "heavy = {'matplotlib', 'sympy', 'IPython', 'fastcore', 'sklearn'} & set(sys.modules)\n"
+        "ours = {m for m in sys.modules if m.startswith('lesson13.')} - {'lesson13.checking'}\n"
+        "sys.exit(f'{heavy} {ours}' if heavy or ours else 0)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
+def test_the_list_of_exercises():
+    assert len(exercises()) == len(EXERCISES) >= 30
+    assert exercises("06") == ["mse_grad", "relu_grad", "lin_grad", "forward_and_backward"]
+    assert "lin_grad(inp, out, w, b)" in repr(exercises("06")) and "<table>" in exercises()._repr_html_()
+    assert {name for name, _ in product(exercises(), "x")} == set(EXERCISES)
