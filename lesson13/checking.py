@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Exercise', 'Report', 'check', 'progress', 'exercises', 'hint', 'solution']
 
-# %% ../nbs/90_checking.ipynb #0a95789e
+# %% ../nbs/90_checking.ipynb #5e1d3b5f
 import ast
 import builtins
 import contextlib
@@ -21,7 +21,6 @@ import linecache
 import math
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -649,14 +648,14 @@ class Fault:
     name: str = ""  # the value that is wrong, if it is about one
     cause: str = ""  # a likely cause that can be seen from the shapes or numbers alone
 
-# %% ../nbs/90_checking.ipynb #05e885d2
+# %% ../nbs/90_checking.ipynb #c71139a7
 def fault_in(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> Fault | None:
     "The first thing wrong in one case, or None."
     if got.error is not None or want.error is not None:
-        return fault_before_error(exercise, inputs, want, got) or fault_of_error(want.error, got)
+        return fault_before_error(exercise, inputs, want, got) or fault_of_error(inputs, want.error, got)
     if set(want.values) - set(got.values):
         returned = " and ".join(describe(value) for value in got.values.values())
-        return Fault("wrong type", f"It returned {returned}; expected {' and '.join(want.values)}.")
+        return Fault("wrong type", f"It returned {returned}.", cause=f"The task: {exercise.task}")
     if exercise.truth.judge:
         sentence = exercise.truth.judge(inputs, got.values)
         return Fault("wrong value", sentence) if sentence else None
@@ -678,8 +677,8 @@ def fault_of_change(got: Outcome) -> Fault | None:
     changed = f"{' and '.join(got.changed[:3])} {'is' if len(got.changed) == 1 else 'are'}"
     return Fault("changes its input", f"{changed} not what it was before the call.") if got.changed else None
 
-# %% ../nbs/90_checking.ipynb #8a939712
-def fault_of_error(want: BaseException | None, got: Outcome) -> Fault | None:
+# %% ../nbs/90_checking.ipynb #8446bde3
+def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fault | None:
     "An exception that should not be, or one that should and is not."
     if got.error is None:
         returned = " and ".join(describe(value) for value in got.values.values())
@@ -692,7 +691,13 @@ def fault_of_error(want: BaseException | None, got: Outcome) -> Fault | None:
     if isinstance(got.error, TimeUp):
         sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}. Does a loop never end?"
         return Fault("too slow", sentence)
-    return Fault("raised", f"{in_words(got.error)}{place}")
+    return Fault("raised", f"{in_words(got.error)}{place}", cause=shapes_of(inputs))
+
+# %% ../nbs/90_checking.ipynb #7bd35764
+def shapes_of(inputs: dict) -> str:
+    "The inputs' shapes in a sentence; empty if there is no tensor."
+    shapes = [f"{name} {tuple(value.shape)}" for name, value in inputs.items() if isinstance(value, Tensor)]
+    return f"It was called with shapes {', '.join(shapes)}." if shapes else ""
 
 # %% ../nbs/90_checking.ipynb #bba39fb9
 def in_words(error: BaseException) -> str:
@@ -770,7 +775,7 @@ def number(value: Any) -> str:
     "A number in at most six digits; True or False as a word."
     return str(bool(value)) if getattr(value, "dtype", None) == torch.bool else f"{float(value):.6g}"
 
-# %% ../nbs/90_checking.ipynb #a5580d54
+# %% ../nbs/90_checking.ipynb #ce3dd110
 def describe(value: Any) -> str:
     "A plain value in a few words."
     if isinstance(value, Odd):
@@ -779,6 +784,7 @@ def describe(value: Any) -> str:
         return number(value) if value.ndim == 0 else f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, tuple):
         inside = ", ".join(describe(item) for item in value[:8]) + (", …" if len(value) > 8 else "")
+        inside += "," * (len(value) == 1)
         return f"({inside})" if len(inside) < 90 else f"a sequence of {len(value)}"
     return repr(value[:60])
 
@@ -798,7 +804,7 @@ def cause_of_shape(inputs: dict, got: Tensor, want: Tensor) -> str:
         return "A square appeared: did (n, 1) meet (n,) and broadcast to (n, n)?"
     return ""
 
-# %% ../nbs/90_checking.ipynb #639d3d56
+# %% ../nbs/90_checking.ipynb #b9e37273
 def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
     "The sentence of the mistake that the outcomes show, or an empty one."
     known = remembered(exercise, "mistakes", lambda: what_mistakes_give(exercise, trial.cases))
@@ -806,7 +812,7 @@ def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
         if all(map(alike, trial.got, outcomes)):
             return sentence
     for sentence, outcomes in known.items():
-        if name and agrees_where_wrong(name, trial, outcomes):
+        if agrees_in_case(name, first, trial, outcomes) and agrees_where_wrong(name, trial, outcomes):
             return sentence
     alone = [sentence for sentence, outcomes in known.items() if agrees_in_case(name, first, trial, outcomes)]
     return alone[0] if len(alone) == 1 else ""
@@ -942,7 +948,7 @@ def report_on(exercise: Exercise, trial: Trial) -> Report:
     mistake = recognise(exercise, trial, faults[first].name, first) if whole else ""
     return report_on_fault(exercise, trial, faults, first, mistake)
 
-# %% ../nbs/90_checking.ipynb #aa91eab5
+# %% ../nbs/90_checking.ipynb #503a848c
 def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, mistake: str) -> Report:
     "The lines of a report on a wrong answer."
     fault, title = faults[first], list(trial.cases)[first]
@@ -951,14 +957,20 @@ def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, 
     cause = f"Likely mistake: {mistake}" if mistake else fault.cause
     cause = cause or (guess(fault.name, trial) if fault.status == "wrong value" and fault.name else "")
     printed = " ".join(trial.printed.split())
-    lines = [f"Case: {title}{tally}.", re.sub("^the ", "The ", fault.sentence), cause]
+    lines = [f"Case: {title}{tally}.", capital(fault.sentence), cause]
     lines += [f"It printed: {printed[:80]}"] if printed else []
     lines += [f'hint("{exercise.name}") helps on.']
     return Report(
         exercise.name, fault.status, [*filter(None, lines)], mistake, copy.deepcopy(trial.cases[title])
     )
 
-# %% ../nbs/90_checking.ipynb #bd1eaa74
+# %% ../nbs/90_checking.ipynb #997346c5
+def capital(sentence: str) -> str:
+    "The sentence with a capital, unless it starts with a name such as w.g."
+    first = sentence.split(maxsplit=1)[0]
+    return sentence[0].upper() + sentence[1:] if first in ("the", "measuring") else sentence
+
+
 def returned_nothing(trial: Trial) -> bool:
     "Did it return None where a value is due, and do nothing else?"
     values = list(trial.got[0].values.values()) if trial.got else []
@@ -1282,7 +1294,8 @@ _relu.mistakes = {
 def relu(x):
     return x.clamp(min=0.0)
 
-# %% ../nbs/90_checking.ipynb #cb7a8270
+# %% ../nbs/90_checking.ipynb #0c948f85
+#| code-fold: true
 PRODUCTS = {
     "matmul",
     "mm",
@@ -1297,7 +1310,8 @@ PRODUCTS = {
     "chain_matmul",
 }
 
-# %% ../nbs/90_checking.ipynb #6865df42
+# %% ../nbs/90_checking.ipynb #67b23baa
+#| code-fold: true
 MATRIX_CASES = {
     "2 × 3 by 3 × 4": (2, 3, 4),
     "square, 3 × 3": (3, 3, 3),
@@ -1308,14 +1322,16 @@ MATRIX_CASES = {
     "8 × 3 by 3 × 8": (8, 3, 8),
 }
 
-# %% ../nbs/90_checking.ipynb #639e6b33
+# %% ../nbs/90_checking.ipynb #fa90b336
+#| code-fold: true
 def matrix_cases() -> dict[str, dict]:
     "Pairs of matrices."
     return {
         title: {"a": rand(n, m, seed=1), "b": rand(m, p, seed=2)} for title, (n, m, p) in MATRIX_CASES.items()
     }
 
-# %% ../nbs/90_checking.ipynb #54519a69
+# %% ../nbs/90_checking.ipynb #eedd2d81
+#| code-fold: true
 LIBRARY_PRODUCT = (
     "a ready-made product (@, matmul, einsum, …) does the work; this rung builds it from smaller steps."
 )
@@ -1334,7 +1350,8 @@ def loops_rule(calls: list, inputs: dict) -> str | None:
     vectors = any(name in ("mul", "rmul") and max(dims, default=0) > 0 for name, dims in calls)
     return ADDS_WITH_SUM if vectors or any(name in ("sum", "dot", "vdot") for name, _ in calls) else None
 
-# %% ../nbs/90_checking.ipynb #a3a58e6d
+# %% ../nbs/90_checking.ipynb #ca617581
+#| code-fold: true
 def dot_rule(calls: list, inputs: dict) -> str | None:
     "Two loops; the product of two vectors is fine."
     if any(name in PRODUCTS and max(dims, default=2) > 1 for name, dims in calls):
@@ -1344,7 +1361,8 @@ def dot_rule(calls: list, inputs: dict) -> str | None:
     )
     return THIRD_LOOP if long else None
 
-# %% ../nbs/90_checking.ipynb #067d1329
+# %% ../nbs/90_checking.ipynb #b5c16219
+#| code-fold: true
 def broadcast_rule(calls: list, inputs: dict) -> str | None:
     "One loop, or none."
     if any(name in PRODUCTS | {"dot", "vdot"} for name, _ in calls):
@@ -1357,7 +1375,8 @@ def einsum_rule(calls: list, inputs: dict) -> str | None:
     "einsum itself."
     return None if any(name == "einsum" for name, _ in calls) else NO_EINSUM
 
-# %% ../nbs/90_checking.ipynb #7197e806
+# %% ../nbs/90_checking.ipynb #8185a665
+#| code-fold: true
 def three_loops(step: Callable) -> Callable:
     "A product by three loops, in which `step(c, a, b, i, j, k)` is the innermost line."
 
@@ -1374,7 +1393,8 @@ def add_to(c: Tensor, i: int, j: int, value: Tensor) -> None:
     "c[i, j] += value, as an expression."
     c[i, j] += value
 
-# %% ../nbs/90_checking.ipynb #17a46a0c
+# %% ../nbs/90_checking.ipynb #163cdbc7
+#| code-fold: true
 _matmul_loops = declare(
     "matmul_loops",
     "01_matmul",
@@ -1385,7 +1405,8 @@ _matmul_loops = declare(
     rule=loops_rule,
 )
 
-# %% ../nbs/90_checking.ipynb #7b8a28d7
+# %% ../nbs/90_checking.ipynb #92d24392
+#| code-fold: true
 _matmul_loops.mistakes = {
     "c[i, j] is overwritten: = where += must add up, so only the last product is left.": three_loops(
         lambda c, a, b, i, j, k: c[i, j : j + 1].fill_(a[i, k] * b[k, j])
@@ -1402,14 +1423,16 @@ _matmul_loops.mistakes = {
     "the result is transposed: c[j, i] is filled where c[i, j] belongs.": lambda a, b: (a @ b).T,
 }
 
-# %% ../nbs/90_checking.ipynb #ecca44b5
+# %% ../nbs/90_checking.ipynb #6af687d6
+#| code-fold: true
 _matmul_loops.mistakes |= {
     "a is indexed [k, i]; its first index is the row, i.": lambda a, b: matmul_loops(a.T, b),
     LIBRARY_PRODUCT: lambda a, b: a @ b,
     ADDS_WITH_SUM: lambda a, b: torch.stack([torch.stack([(row * col).sum() for col in b.T]) for row in a]),
 }
 
-# %% ../nbs/90_checking.ipynb #7d582c8c
+# %% ../nbs/90_checking.ipynb #08f7d741
+#| code-fold: true
 @solves(
     _matmul_loops,
     "Row i of a meets column j of b; k walks along both, and each product is added to what is there.",
@@ -1425,7 +1448,8 @@ def matmul_loops(a, b):
                 c[i, j] += a[i, k] * b[k, j]
     return c
 
-# %% ../nbs/90_checking.ipynb #a04c85f2
+# %% ../nbs/90_checking.ipynb #30c06967
+#| code-fold: true
 _matmul_dot = declare(
     "matmul_dot",
     "01_matmul",
@@ -1441,7 +1465,8 @@ def from_pairs(element: Callable) -> Callable:
     "A product whose element (i, j) is `element(row i of a, column j of b)`."
     return lambda a, b: torch.stack([torch.stack([element(row, column) for column in b.T]) for row in a])
 
-# %% ../nbs/90_checking.ipynb #3d6147be
+# %% ../nbs/90_checking.ipynb #d8f98e64
+#| code-fold: true
 _matmul_dot.mistakes = {
     "the row and the column are added, not multiplied.": from_pairs(lambda row, column: (row + column).sum()),
     "the products are averaged; they must be summed.": from_pairs(lambda row, column: (row * column).mean()),
@@ -1458,7 +1483,8 @@ _matmul_dot.mistakes = {
     THIRD_LOOP: lambda a, b: matmul_loops(a, b),
 }
 
-# %% ../nbs/90_checking.ipynb #c6817e9b
+# %% ../nbs/90_checking.ipynb #3bbcf259
+#| code-fold: true
 @solves(
     _matmul_dot,
     "a[i] * b[:, j] multiplies m pairs at once, and sum adds them: the innermost loop has become one step.",
@@ -1473,7 +1499,8 @@ def matmul_dot(a, b):
             c[i, j] = (a[i] * b[:, j]).sum()
     return c
 
-# %% ../nbs/90_checking.ipynb #a7bba0bc
+# %% ../nbs/90_checking.ipynb #0fa0eba5
+#| code-fold: true
 _matmul_broadcast = declare(
     "matmul_broadcast",
     "01_matmul",
@@ -1489,7 +1516,8 @@ def from_rows(make: Callable) -> Callable:
     "A product whose row i is `make(row i of a, b)`."
     return lambda a, b: torch.stack([make(row, b) for row in a])
 
-# %% ../nbs/90_checking.ipynb #005504b1
+# %% ../nbs/90_checking.ipynb #bdb97f07
+#| code-fold: true
 _matmul_broadcast.mistakes = {
     "the sum runs over dim 1, the columns; add up the rows, dim 0.": from_rows(
         lambda row, b: (row[:, None] * b).sum(1)
@@ -1506,7 +1534,8 @@ _matmul_broadcast.mistakes = {
     SECOND_LOOP: lambda a, b: matmul_dot(a, b),
 }
 
-# %% ../nbs/90_checking.ipynb #5f44821a
+# %% ../nbs/90_checking.ipynb #3f45c2d5
+#| code-fold: true
 @solves(
     _matmul_broadcast,
     "a[i, :, None] is a column (m, 1); it stretches over the p columns of b (m, p), and the sum over dim 0 leaves p numbers.",
@@ -1520,7 +1549,8 @@ def matmul_broadcast(a, b):
         c[i] = (a[i, :, None] * b).sum(dim=0)
     return c
 
-# %% ../nbs/90_checking.ipynb #31a52559
+# %% ../nbs/90_checking.ipynb #f97a7922
+#| code-fold: true
 _matmul_einsum = declare(
     "matmul_einsum",
     "01_matmul",
@@ -1531,7 +1561,8 @@ _matmul_einsum = declare(
     rule=einsum_rule,
 )
 
-# %% ../nbs/90_checking.ipynb #226a4bcb
+# %% ../nbs/90_checking.ipynb #ad9c2054
+#| code-fold: true
 _matmul_einsum.mistakes = {
     "the output is ki: the indices after -> stand in the wrong order.": lambda a, b: torch.einsum(
         "ij,jk->ki", a, b
@@ -1547,7 +1578,8 @@ _matmul_einsum.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f4dfb9ab
+# %% ../nbs/90_checking.ipynb #e9ea739b
+#| code-fold: true
 _matmul_einsum.mistakes |= {
     "nothing stands after ->, so everything is summed to one number.": lambda a, b: torch.einsum(
         "ij,jk->", a, b
@@ -1555,7 +1587,8 @@ _matmul_einsum.mistakes |= {
     NO_EINSUM: lambda a, b: a @ b,
 }
 
-# %% ../nbs/90_checking.ipynb #3a761ec5
+# %% ../nbs/90_checking.ipynb #2038fc5b
+#| code-fold: true
 @solves(
     _matmul_einsum,
     "j stands in both inputs and not in the output: einsum multiplies along it and adds up.",
@@ -1566,7 +1599,8 @@ _matmul_einsum.mistakes |= {
 def matmul_einsum(a, b):
     return torch.einsum("ij,jk->ik", a, b)
 
-# %% ../nbs/90_checking.ipynb #49081ae2
+# %% ../nbs/90_checking.ipynb #137fc7a6
+#| code-fold: true
 SHAPE_PAIRS = [
     ((3, 4), (4,)),
     ((5, 1), (1, 6)),
@@ -1580,7 +1614,8 @@ SHAPE_PAIRS = [
     ((3, 4), (3,)),
 ]
 
-# %% ../nbs/90_checking.ipynb #a1d9ced4
+# %% ../nbs/90_checking.ipynb #ae16bdea
+#| code-fold: true
 def true_broadcast(shape_a: tuple, shape_b: tuple) -> tuple:
     "What PyTorch says; its error as a ValueError."
     try:
@@ -1588,7 +1623,8 @@ def true_broadcast(shape_a: tuple, shape_b: tuple) -> tuple:
     except RuntimeError as error:
         raise ValueError from error
 
-# %% ../nbs/90_checking.ipynb #98c24c73
+# %% ../nbs/90_checking.ipynb #c2861b15
+#| code-fold: true
 def from_pairs_of_sizes(pick: Callable, start: str = "right") -> Callable:
     "A rule for shapes: sizes are paired from one end, missing ones count as 1, and `pick` chooses."
 
@@ -1609,7 +1645,8 @@ def fit(x: int, y: int) -> int:
         raise ValueError(f"{x} does not fit {y}")
     return y if x == 1 else x
 
-# %% ../nbs/90_checking.ipynb #8ebb161d
+# %% ../nbs/90_checking.ipynb #b8d188bf
+#| code-fold: true
 _broadcast_shape = declare(
     "broadcast_shape",
     "01_matmul",
@@ -1620,7 +1657,8 @@ _broadcast_shape = declare(
     rule=without("broadcast_shapes", "broadcast_tensors"),
 )
 
-# %% ../nbs/90_checking.ipynb #e532c2be
+# %% ../nbs/90_checking.ipynb #ad5d2ee5
+#| code-fold: true
 _broadcast_shape.mistakes = {
     "the shapes are lined up from the left; they must be lined up from the right.": from_pairs_of_sizes(
         fit, "left"
@@ -1636,7 +1674,8 @@ _broadcast_shape.mistakes = {
     ],
 }
 
-# %% ../nbs/90_checking.ipynb #fbdcfe88
+# %% ../nbs/90_checking.ipynb #3da01b39
+#| code-fold: true
 _broadcast_shape.mistakes |= {
     "shapes of different length do fit: missing dimensions count as 1.": lambda a, b: tuple(
         fit(x, y) for x, y in zip(a, b, strict=True)
@@ -1650,7 +1689,8 @@ _broadcast_shape.mistakes |= {
     "the sizes come out in reverse order.": lambda a, b: true_broadcast(a, b)[::-1],
 }
 
-# %% ../nbs/90_checking.ipynb #e5295529
+# %% ../nbs/90_checking.ipynb #b74ed84f
+#| code-fold: true
 @solves(
     _broadcast_shape,
     "Pair the sizes from the right; a missing one counts as 1. A 1 stretches to the other size, equal sizes stay, anything else does not fit.",
@@ -1666,7 +1706,8 @@ def broadcast_shape(shape_a, shape_b):
         sizes.append(y if x == 1 else x)
     return tuple(reversed(sizes))
 
-# %% ../nbs/90_checking.ipynb #baffc009
+# %% ../nbs/90_checking.ipynb #c66596cd
+#| code-fold: true
 _lin = declare(
     "lin",
     "02_forward",
@@ -1676,7 +1717,8 @@ _lin = declare(
     rule=without("linear", "addmm"),
 )
 
-# %% ../nbs/90_checking.ipynb #f36462e4
+# %% ../nbs/90_checking.ipynb #5fcaaa8f
+#| code-fold: true
 _lin.cases = lambda: {
     f"batch {n}, {n_in} in, {n_out} out": {
         "x": rand(n, n_in, seed=1),
@@ -1686,7 +1728,8 @@ _lin.cases = lambda: {
     for n, n_in, n_out in ((4, 3, 2), (1, 2, 3), (3, 3, 3), (5, 2, 1))
 }
 
-# %% ../nbs/90_checking.ipynb #d5960992
+# %% ../nbs/90_checking.ipynb #82c1b8ca
+#| code-fold: true
 _lin.mistakes = {
     "the biases are missing.": lambda x, w, b: x @ w,
     "w is transposed; here it is (n_in, n_out), so x @ w.": lambda x, w, b: x @ w.T + b,
@@ -1701,7 +1744,8 @@ _lin.mistakes = {
     "x changes in place.": lambda x, w, b: (x @ w + b, x.mul_(2))[0],
 }
 
-# %% ../nbs/90_checking.ipynb #bc308227
+# %% ../nbs/90_checking.ipynb #33ef9fc5
+#| code-fold: true
 @solves(
     _lin,
     "Row i of x @ w holds n_out weighted sums of example i; b, of shape (n_out,), stretches over the rows.",
@@ -1712,7 +1756,8 @@ _lin.mistakes = {
 def lin(x, w, b):
     return x @ w + b
 
-# %% ../nbs/90_checking.ipynb #283a3805
+# %% ../nbs/90_checking.ipynb #d764d8ca
+#| code-fold: true
 _mse = declare(
     "mse",
     "02_forward",
@@ -1729,12 +1774,14 @@ _mse = declare(
     rule=without("mse_loss"),
 )
 
-# %% ../nbs/90_checking.ipynb #7cb4860e
+# %% ../nbs/90_checking.ipynb #f9e18b64
+#| code-fold: true
 def error_of(output: Tensor, target: Tensor) -> Tensor:
     "The difference, without the trap."
     return output - target.reshape(output.shape)
 
-# %% ../nbs/90_checking.ipynb #96bd3563
+# %% ../nbs/90_checking.ipynb #628ef943
+#| code-fold: true
 _mse.mistakes = {
     "(n, 1) - (n,) broadcast to (n, n): every prediction met every target. Make the shapes equal first.": lambda o, t: (
         ((o - t) ** 2).mean()
@@ -1751,14 +1798,16 @@ _mse.mistakes = {
     "the mean is missing: the loss is one number.": lambda o, t: error_of(o, t) ** 2,
 }
 
-# %% ../nbs/90_checking.ipynb #0ee42905
+# %% ../nbs/90_checking.ipynb #e1d37aa6
+#| code-fold: true
 _mse.mistakes |= {
     "the errors of a row are added before squaring, so they cancel.": lambda o, t: (
         error_of(o, t).reshape(len(o), -1).sum(1) ** 2
     ).mean(),
 }
 
-# %% ../nbs/90_checking.ipynb #7495f1c4
+# %% ../nbs/90_checking.ipynb #8c788e1f
+#| code-fold: true
 @solves(
     _mse,
     "reshape lays the target out like the output, so the subtraction pairs each prediction with its own target.",
@@ -1770,7 +1819,8 @@ def mse(output, target):
     difference = output - target.reshape(output.shape)
     return (difference**2).mean()
 
-# %% ../nbs/90_checking.ipynb #49cbce5e
+# %% ../nbs/90_checking.ipynb #f708a100
+#| code-fold: true
 _init_scale = declare(
     "init_scale",
     "02_forward",
@@ -1780,7 +1830,8 @@ _init_scale = declare(
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
 )
 
-# %% ../nbs/90_checking.ipynb #38e99782
+# %% ../nbs/90_checking.ipynb #0691dacb
+#| code-fold: true
 _init_scale.mistakes = {
     "this is the variance, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
     "this is the scale for layers without a ReLU, the root of 1/n_in; the 2 is missing.": lambda n_in: (
@@ -1793,7 +1844,8 @@ _init_scale.mistakes = {
     "the root of 1/(2 n_in): the 2 is on the wrong side.": lambda n_in: math.sqrt(0.5 / n_in),
 }
 
-# %% ../nbs/90_checking.ipynb #3b4e801e
+# %% ../nbs/90_checking.ipynb #596d49e4
+#| code-fold: true
 @solves(
     _init_scale,
     "A sum of n_in terms grows with the root of n_in, and the ReLU halves the mean square: the root of 2/n_in undoes both.",
@@ -1804,13 +1856,15 @@ _init_scale.mistakes = {
 def init_scale(n_in):
     return math.sqrt(2 / n_in)
 
-# %% ../nbs/90_checking.ipynb #89aa49ef
+# %% ../nbs/90_checking.ipynb #1cf83d60
+#| code-fold: true
 def units_case(n: int, k: int) -> dict:
     "Inputs for `n` points and `k` units."
     lines = {name: rand(k, seed=seed) for seed, name in enumerate(("slopes", "intercepts", "weights"), 1)}
     return {"x": rand(n, seed=9, scale=2.0), **lines, "bias": 0.7}
 
-# %% ../nbs/90_checking.ipynb #f5c50b72
+# %% ../nbs/90_checking.ipynb #8ab8d3e3
+#| code-fold: true
 _relu_sum = declare(
     "relu_sum",
     "03_curve_fitting",
@@ -1824,7 +1878,8 @@ _relu_sum = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #9227c9ae
+# %% ../nbs/90_checking.ipynb #b10ad0c4
+#| code-fold: true
 _relu_sum.mistakes = {
     "the ReLU is missing: a sum of straight lines is one straight line.": lambda x, s, i, w, b: (
         (s * x[:, None] + i) @ w + b
@@ -1841,7 +1896,8 @@ _relu_sum.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #95245c09
+# %% ../nbs/90_checking.ipynb #983a8c8c
+#| code-fold: true
 _relu_sum.mistakes |= {
     "the intercepts are added to x; they are added to slopes * x.": lambda x, s, i, w, b: (
         (s * (x[:, None] + i)).relu() @ w + b
@@ -1858,7 +1914,8 @@ _relu_sum.mistakes |= {
     ).relu(),
 }
 
-# %% ../nbs/90_checking.ipynb #234cf37e
+# %% ../nbs/90_checking.ipynb #b5a0e96d
+#| code-fold: true
 @solves(
     _relu_sum,
     "x[:, None] is (n, 1), so slopes * x[:, None] is (n, k): a row for each point, a column for each unit; @ weights adds the columns up.",
@@ -1870,7 +1927,8 @@ def relu_sum(x, slopes, intercepts, weights, bias):
     bent = (slopes * x[:, None] + intercepts).clamp(min=0)
     return bent @ weights + bias
 
-# %% ../nbs/90_checking.ipynb #ae6d40f6
+# %% ../nbs/90_checking.ipynb #b388a093
+#| code-fold: true
 def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     "The gradient, and whether f was asked on both sides of x for every element."
     function, x, asked = inputs["f"], inputs["x"], []
@@ -1888,7 +1946,8 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     yield "measuring on both sides of x", bool(both)
     yield "the gradient", gradient
 
-# %% ../nbs/90_checking.ipynb #2756dccf
+# %% ../nbs/90_checking.ipynb #d9640dfe
+#| code-fold: true
 _numerical_grad = declare(
     "numerical_grad",
     "04_chain_rule",
@@ -1903,13 +1962,15 @@ _numerical_grad = declare(
     truth=Truth(lambda f, x: {"measuring on both sides of x": True, "the gradient": true_slopes(f, x)}),
 )
 
-# %% ../nbs/90_checking.ipynb #785f823b
+# %% ../nbs/90_checking.ipynb #f76e9c14
+#| code-fold: true
 def true_slopes(f: Callable, x: Tensor) -> Tensor:
     "By autograd."
     x = x.clone().requires_grad_()
     return torch.autograd.grad(f(x), x)[0]
 
-# %% ../nbs/90_checking.ipynb #af98b43f
+# %% ../nbs/90_checking.ipynb #90ee2284
+#| code-fold: true
 def by_differences(quotient: Callable, flat: bool = False) -> Callable:
     "Numerical slopes from `quotient(f, x, step)`, with `step` nudging one element at a time."
 
@@ -1925,7 +1986,8 @@ def central(f: Callable, x: Tensor, step: Tensor, eps: float = 1e-5) -> Tensor:
     "Rise over run, measured on both sides."
     return (f(x + eps * step) - f(x - eps * step)) / (2 * eps)
 
-# %% ../nbs/90_checking.ipynb #b74e0b54
+# %% ../nbs/90_checking.ipynb #03ab563e
+#| code-fold: true
 _numerical_grad.mistakes = {
     "these are forward differences, f(x + h) - f(x); central ones go h to both sides.": by_differences(
         lambda f, x, step: (f(x + 1e-7 * step) - f(x)) / 1e-7
@@ -1942,7 +2004,8 @@ _numerical_grad.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #ec7b3d33
+# %% ../nbs/90_checking.ipynb #bf2b21cb
+#| code-fold: true
 _numerical_grad.mistakes |= {
     "the result is flat; it must have the shape of x.": by_differences(central, flat=True),
     "h is far too large: the curve bends within the step.": by_differences(
@@ -1957,7 +2020,8 @@ _numerical_grad.mistakes |= {
     )[0],
 }
 
-# %% ../nbs/90_checking.ipynb #1e8d61c1
+# %% ../nbs/90_checking.ipynb #d6b60b28
+#| code-fold: true
 @solves(
     _numerical_grad,
     "Each element is nudged alone, up and down by h, and put back; the rise over 2h is the slope, with an error of the size h².",
@@ -1974,12 +2038,14 @@ def numerical_grad(f, x):
         slopes.view(-1)[i] = (f(up) - f(down)) / (2 * h)
     return slopes
 
-# %% ../nbs/90_checking.ipynb #ce5c5f1b
+# %% ../nbs/90_checking.ipynb #aadedd69
+#| code-fold: true
 def chain(derivative: Callable) -> Callable:
     "An answer to `chain_of_three` whose derivative is `derivative(x, exp(x * x))`."
     return lambda x: (math.sin(math.exp(x * x)), derivative(x, math.exp(x * x)))
 
-# %% ../nbs/90_checking.ipynb #030138e3
+# %% ../nbs/90_checking.ipynb #d37ecbe2
+#| code-fold: true
 _chain_of_three = declare(
     "chain_of_three",
     "04_chain_rule",
@@ -1995,7 +2061,8 @@ _chain_of_three = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #c3e25672
+# %% ../nbs/90_checking.ipynb #6ffea75c
+#| code-fold: true
 _chain_of_three.mistakes = {
     "the slope of the innermost step, 2x, is missing.": chain(lambda x, e: math.cos(e) * e),
     "the slope of exp is missing: exp(x²) stays as a factor.": chain(lambda x, e: math.cos(e) * 2 * x),
@@ -2012,7 +2079,8 @@ _chain_of_three.mistakes = {
     "sin stayed as it is; its slope is cos.": chain(lambda x, e: math.sin(e) * e * 2 * x),
 }
 
-# %% ../nbs/90_checking.ipynb #92045a21
+# %% ../nbs/90_checking.ipynb #fcceb66d
+#| code-fold: true
 _chain_of_three.mistakes |= {
     "the slope of x² is 2x, not x.": chain(lambda x, e: math.cos(e) * e * x),
     "the value is sin(exp(x)²); square first, then exp.": lambda x: (
@@ -2021,7 +2089,8 @@ _chain_of_three.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #dad51b5c
+# %% ../nbs/90_checking.ipynb #32d4bc16
+#| code-fold: true
 @solves(
     _chain_of_three,
     "Three steps, three slopes, each taken at the value that went into its step: cos(b) · exp(a) · 2x, multiplied.",
@@ -2034,7 +2103,8 @@ def chain_of_three(x):
     b = math.exp(a)
     return math.sin(b), math.cos(b) * b * 2 * x
 
-# %% ../nbs/90_checking.ipynb #e3715349
+# %% ../nbs/90_checking.ipynb #fe6f2234
+#| code-fold: true
 _linear_jacobian = declare(
     "linear_jacobian",
     "04_chain_rule",
@@ -2048,7 +2118,8 @@ _linear_jacobian = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #419f758f
+# %% ../nbs/90_checking.ipynb #c24a466c
+#| code-fold: true
 _linear_jacobian.mistakes = {
     "this has a row for every output; here a row belongs to an input.": lambda w: w.T,
     "the outputs are added up: this is the gradient of their sum, not the Jacobian.": lambda w: w.sum(1),
@@ -2059,7 +2130,8 @@ _linear_jacobian.mistakes = {
     "there is a sign too many.": lambda w: -w,
 }
 
-# %% ../nbs/90_checking.ipynb #d6bee494
+# %% ../nbs/90_checking.ipynb #b1f3e013
+#| code-fold: true
 @solves(
     _linear_jacobian,
     "out_j = x_1 w_1j + x_2 w_2j + …, so the slope of out_j in x_i is w_ij: with inputs in rows, the Jacobian is w itself.",
@@ -2070,7 +2142,8 @@ _linear_jacobian.mistakes = {
 def linear_jacobian(w):
     return w
 
-# %% ../nbs/90_checking.ipynb #2c0dd9cb
+# %% ../nbs/90_checking.ipynb #48eeaa7a
+#| code-fold: true
 def run_value(answer: Callable, inputs: dict) -> Iterator:
     "Call the operation, then its backward with the upstream gradient."
     *operands, upstream = inputs.values()
@@ -2082,7 +2155,8 @@ def run_value(answer: Callable, inputs: dict) -> Iterator:
     pair[1](upstream)
     yield from ((f"{name}.grad", box.grad) for name, box in inputs.items() if isinstance(box, Box))
 
-# %% ../nbs/90_checking.ipynb #3117636c
+# %% ../nbs/90_checking.ipynb #bd610a58
+#| code-fold: true
 def operation(value: Callable, *slopes: Callable, put: Callable = lambda old, new: old + new) -> Callable:
     "An operation from its value and one function for each operand's gradient, (operands, upstream) -> number."
 
@@ -2095,7 +2169,8 @@ def operation(value: Callable, *slopes: Callable, put: Callable = lambda old, ne
 
     return forward
 
-# %% ../nbs/90_checking.ipynb #48a4f59b
+# %% ../nbs/90_checking.ipynb #edb802d5
+#| code-fold: true
 def two_boxes(*numbers: float, upstream: float) -> dict:
     "Two operands, with gradients already there if four numbers are given."
     a, b, *grads = numbers
@@ -2107,7 +2182,8 @@ def one_box_twice() -> dict:
     a = Box(3.0, 0.5)
     return {"a": a, "b": a, "upstream": 2.0}
 
-# %% ../nbs/90_checking.ipynb #6b246a33
+# %% ../nbs/90_checking.ipynb #743c3e93
+#| code-fold: true
 _value_mul = declare(
     "value_mul",
     "05_scalar_autograd",
@@ -2121,7 +2197,8 @@ _value_mul = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #87a36715
+# %% ../nbs/90_checking.ipynb #517fe0b3
+#| code-fold: true
 _value_mul.cases = lambda: {
     "two numbers": two_boxes(2.0, -3.0, upstream=1.5),
     "gradients there already": two_boxes(0.5, 4.0, 1.0, -2.0, upstream=-0.7),
@@ -2129,12 +2206,14 @@ _value_mul.cases = lambda: {
     "one object on both sides": one_box_twice(),
 }
 
-# %% ../nbs/90_checking.ipynb #420f0626
+# %% ../nbs/90_checking.ipynb #3fc4477f
+#| code-fold: true
 def times(a: Box, b: Box) -> float:
     "The value of a product."
     return a.data * b.data
 
-# %% ../nbs/90_checking.ipynb #eb4a20c5
+# %% ../nbs/90_checking.ipynb #6e0a8f62
+#| code-fold: true
 _value_mul.mistakes = {
     "= where += must add: a gradient that was there, or a second use, is lost.": operation(
         times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: new
@@ -2151,7 +2230,8 @@ _value_mul.mistakes = {
     "b gets no gradient.": operation(times, lambda a, b, g: b.data * g),
 }
 
-# %% ../nbs/90_checking.ipynb #ffb1aa10
+# %% ../nbs/90_checking.ipynb #8f347e99
+#| code-fold: true
 _value_mul.mistakes |= {
     "a gets no gradient.": operation(times, lambda a, b, g: 0.0, lambda a, b, g: a.data * g),
     "the value is a sum; it must be a product.": operation(
@@ -2162,7 +2242,8 @@ _value_mul.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #af902db8
+# %% ../nbs/90_checking.ipynb #63ddd56e
+#| code-fold: true
 @solves(
     _value_mul,
     "The slope of a·b in a is b, and in b it is a, each times what arrives from above. += because an operand may be used elsewhere, or twice here.",
@@ -2177,7 +2258,8 @@ def value_mul(a, b):
 
     return a.data * b.data, backward
 
-# %% ../nbs/90_checking.ipynb #251c6971
+# %% ../nbs/90_checking.ipynb #3dcf1c03
+#| code-fold: true
 _value_tanh = declare(
     "value_tanh",
     "05_scalar_autograd",
@@ -2191,7 +2273,8 @@ _value_tanh = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #c2c34a12
+# %% ../nbs/90_checking.ipynb #f85ce586
+#| code-fold: true
 _value_tanh.cases = lambda: {
     "a positive number": {"a": Box(0.8), "upstream": 1.5},
     "a gradient there already": {"a": Box(-1.2, 2.0), "upstream": -0.6},
@@ -2199,12 +2282,14 @@ _value_tanh.cases = lambda: {
     "far out, where tanh is flat": {"a": Box(400.0, 1.0), "upstream": 2.0},
 }
 
-# %% ../nbs/90_checking.ipynb #7b70a0b4
+# %% ../nbs/90_checking.ipynb #11091d64
+#| code-fold: true
 def tanh_of(a: Box) -> float:
     "The value of a tanh."
     return math.tanh(a.data)
 
-# %% ../nbs/90_checking.ipynb #b2dc0e02
+# %% ../nbs/90_checking.ipynb #d07334d1
+#| code-fold: true
 _value_tanh.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         tanh_of, lambda a, g: (1 - tanh_of(a) ** 2) * g, put=lambda old, new: new
@@ -2219,7 +2304,8 @@ _value_tanh.mistakes = {
     "out_grad is passed on unchanged; the slope of tanh is 1 only at 0.": operation(tanh_of, lambda a, g: g),
 }
 
-# %% ../nbs/90_checking.ipynb #2e6e85fd
+# %% ../nbs/90_checking.ipynb #e731e612
+#| code-fold: true
 _value_tanh.mistakes |= {
     "this is the slope of the sigmoid, t (1 - t).": operation(
         tanh_of, lambda a, g: tanh_of(a) * (1 - tanh_of(a)) * g
@@ -2236,7 +2322,8 @@ _value_tanh.mistakes |= {
     )(a),
 }
 
-# %% ../nbs/90_checking.ipynb #5b5b4c28
+# %% ../nbs/90_checking.ipynb #f5d43784
+#| code-fold: true
 @solves(
     _value_tanh,
     "The slope of tanh is 1 - tanh²: compute the value once, keep it, and use it on the way back.",
@@ -2252,7 +2339,8 @@ def value_tanh(a):
 
     return t, backward
 
-# %% ../nbs/90_checking.ipynb #8470253e
+# %% ../nbs/90_checking.ipynb #eb103bd0
+#| code-fold: true
 _value_pow = declare(
     "value_pow",
     "05_scalar_autograd",
@@ -2266,7 +2354,8 @@ _value_pow = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #b229a51b
+# %% ../nbs/90_checking.ipynb #5e469e5a
+#| code-fold: true
 _value_pow.cases = lambda: {
     "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
     "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
@@ -2274,12 +2363,14 @@ _value_pow.cases = lambda: {
     "a root": {"a": Box(9.0, 1.0), "k": 0.5, "upstream": 2.0},
 }
 
-# %% ../nbs/90_checking.ipynb #dbbb7582
+# %% ../nbs/90_checking.ipynb #9845df17
+#| code-fold: true
 def power(a: Box, k: float) -> float:
     "The value of a power."
     return a.data**k
 
-# %% ../nbs/90_checking.ipynb #d0e873c5
+# %% ../nbs/90_checking.ipynb #037c5beb
+#| code-fold: true
 _value_pow.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         power, lambda a, k, g: k * a.data ** (k - 1) * g, put=lambda old, new: new
@@ -2296,7 +2387,8 @@ _value_pow.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #24d1fa10
+# %% ../nbs/90_checking.ipynb #9cbaae95
+#| code-fold: true
 _value_pow.mistakes |= {
     "the factor is k - 1; it is k, and only the exponent is lowered.": operation(
         power, lambda a, k, g: (k - 1) * a.data ** (k - 1) * g
@@ -2307,7 +2399,8 @@ _value_pow.mistakes |= {
     "out_grad is passed on unchanged: that is the rule of a plus.": operation(power, lambda a, k, g: g),
 }
 
-# %% ../nbs/90_checking.ipynb #976ea417
+# %% ../nbs/90_checking.ipynb #fca15adc
+#| code-fold: true
 @solves(
     _value_pow,
     "The slope of x^k is k · x^(k-1), also for negative and fractional k, times what arrives from above.",
@@ -2321,7 +2414,8 @@ def value_pow(a, k):
 
     return a.data**k, backward
 
-# %% ../nbs/90_checking.ipynb #bd649595
+# %% ../nbs/90_checking.ipynb #f0df7067
+#| code-fold: true
 def judge_order(inputs: dict, values: dict) -> str | None:
     "What is wrong with an order, if anything."
     order, children, root = values["the order"], inputs["children"], inputs["root"]
@@ -2338,7 +2432,8 @@ def judge_order(inputs: dict, values: dict) -> str | None:
     early = next(((n, c) for n, c in pairs if order.index(c) > order.index(n)), None)
     return f"{early[0]} stands before its child {early[1]} in {describe(order)}." if early else None
 
-# %% ../nbs/90_checking.ipynb #e1f4838c
+# %% ../nbs/90_checking.ipynb #91fa211e
+#| code-fold: true
 def reach(root: str, children: dict) -> set[str]:
     "All nodes that `root` reaches, itself included."
     found, waiting = set(), [root]
@@ -2349,7 +2444,8 @@ def reach(root: str, children: dict) -> set[str]:
             waiting.extend(children[node])
     return found
 
-# %% ../nbs/90_checking.ipynb #d2326f98
+# %% ../nbs/90_checking.ipynb #f5c79bfe
+#| code-fold: true
 GRAPHS = {
     "a chain": ("c", {"a": [], "b": ["a"], "c": ["b"]}),
     "a diamond: two paths to a": ("d", {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}),
@@ -2360,7 +2456,8 @@ GRAPHS = {
     "a long path first": ("e", {"a": [], "b": ["a"], "c": ["b"], "e": ["c", "a"]}),
 }
 
-# %% ../nbs/90_checking.ipynb #3f7d4bfc
+# %% ../nbs/90_checking.ipynb #8edc5ad0
+#| code-fold: true
 _topological_order = declare(
     "topological_order",
     "05_scalar_autograd",
@@ -2371,7 +2468,8 @@ _topological_order = declare(
     truth=Truth(lambda root, children: {"the order": post_order(root, children)}, judge=judge_order),
 )
 
-# %% ../nbs/90_checking.ipynb #30070bb4
+# %% ../nbs/90_checking.ipynb #6c1c0ce9
+#| code-fold: true
 def post_order(root: str, children: dict, seen: set | None = None) -> list[str]:
     "Children first."
     seen = set() if seen is None else seen
@@ -2380,7 +2478,8 @@ def post_order(root: str, children: dict, seen: set | None = None) -> list[str]:
     seen.add(root)
     return [node for child in children[root] for node in post_order(child, children, seen)] + [root]
 
-# %% ../nbs/90_checking.ipynb #317adfa4
+# %% ../nbs/90_checking.ipynb #89be3be1
+#| code-fold: true
 def every_visit(root: str, children: dict) -> list[str]:
     "Children first, with no memory of what was visited."
     return [node for child in children[root] for node in every_visit(child, children)] + [root]
@@ -2399,7 +2498,8 @@ def level_order(root: str, children: dict) -> list[str]:
         level = [child for node in level for child in children[node]]
     return list(dict.fromkeys(found))
 
-# %% ../nbs/90_checking.ipynb #db46161a
+# %% ../nbs/90_checking.ipynb #7cf36452
+#| code-fold: true
 _topological_order.mistakes = {
     "nodes with two paths to them are listed twice: remember what was visited.": every_visit,
     "the order is turned round: root comes first.": lambda root, children: post_order(root, children)[::-1],
@@ -2414,7 +2514,8 @@ _topological_order.mistakes = {
     "root itself is missing.": lambda root, children: post_order(root, children)[:-1],
 }
 
-# %% ../nbs/90_checking.ipynb #83daba9e
+# %% ../nbs/90_checking.ipynb #b9b70a11
+#| code-fold: true
 _topological_order.mistakes |= {
     "only the direct children are listed; go down to the leaves.": lambda root, children: [
         *dict.fromkeys(children[root]),
@@ -2426,7 +2527,8 @@ _topological_order.mistakes |= {
     ],
 }
 
-# %% ../nbs/90_checking.ipynb #fff81c0c
+# %% ../nbs/90_checking.ipynb #a5919a88
+#| code-fold: true
 _topological_order.reason, *_topological_order.hints = (
     "A node is appended after all its children have been, and a visited node is not visited again.",
     "When may a node be appended? Only when everything below it has been.",
@@ -2434,7 +2536,8 @@ _topological_order.reason, *_topological_order.hints = (
     "visit: if node is new, add it to the set, visit each child, then append node.",
 )
 
-# %% ../nbs/90_checking.ipynb #9469316f
+# %% ../nbs/90_checking.ipynb #4aac1018
+#| code-fold: true
 @solves(_topological_order)
 def topological_order(root, children):
     order, visited = [], set()
@@ -2449,7 +2552,8 @@ def topological_order(root, children):
     visit(root)
     return order
 
-# %% ../nbs/90_checking.ipynb #99faadd2
+# %% ../nbs/90_checking.ipynb #12693d00
+#| code-fold: true
 def put_g(*pairs: tuple[Tensor, Tensor]) -> None:
     "For each (tensor, gradient): set `.g`, or add to it if it is there."
     for tensor, gradient in pairs:
@@ -2462,7 +2566,8 @@ def overwrite_g(*pairs: tuple[Tensor, Tensor]) -> None:
     for tensor, gradient in pairs:
         tensor.g = gradient
 
-# %% ../nbs/90_checking.ipynb #35b176c0
+# %% ../nbs/90_checking.ipynb #0199c7b0
+#| code-fold: true
 _mse_grad = declare(
     "mse_grad",
     "06_backward",
@@ -2475,7 +2580,8 @@ _mse_grad = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #8eb21fdb
+# %% ../nbs/90_checking.ipynb #046e9b36
+#| code-fold: true
 _mse_grad.cases = lambda: {
     "(5, 1) with (5,)": {"output": rand(5, 1, seed=1), "target": rand(5, seed=2)},
     "(4, 3) with (4, 3)": {"output": rand(4, 3, seed=1), "target": rand(4, 3, seed=2)},
@@ -2486,7 +2592,8 @@ _mse_grad.cases = lambda: {
     },
 }
 
-# %% ../nbs/90_checking.ipynb #30f0a84e
+# %% ../nbs/90_checking.ipynb #80d527a9
+#| code-fold: true
 _mse_grad.mistakes = {
     "the 1/n of the mean is missing.": lambda o, t: put_g((o, 2 * error_of(o, t))),
     "the 2 from the square is missing.": lambda o, t: put_g((o, error_of(o, t) / o.numel())),
@@ -2503,7 +2610,8 @@ _mse_grad.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #a032ef43
+# %% ../nbs/90_checking.ipynb #f1ccd3fe
+#| code-fold: true
 _mse_grad.mistakes |= {
     "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": lambda o, t: put_g(
         (o, (2 * (o - t) / o.numel()).sum(1, keepdim=True) if o.shape != t.shape else 2 * (o - t) / o.numel())
@@ -2516,7 +2624,8 @@ _mse_grad.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #8852b33d
+# %% ../nbs/90_checking.ipynb #27c00baa
+#| code-fold: true
 @solves(
     _mse_grad,
     "The loss is the sum of squares over n, so each element's slope is 2 · difference / n, n being the number of all elements.",
@@ -2529,7 +2638,8 @@ def mse_grad(output, target):
     old = getattr(output, "g", None)
     output.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #867a102c
+# %% ../nbs/90_checking.ipynb #05566eaa
+#| code-fold: true
 def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
     "An input with negatives and zeros, the output with its gradient."
     inp = rand(*shape, seed=seed)
@@ -2537,7 +2647,8 @@ def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
     inp = with_g(inp, rand(*shape, seed=seed + 1)) if held else inp
     return {"inp": inp, "out": with_g(inp.clamp(min=0), rand(*shape, seed=seed + 2))}
 
-# %% ../nbs/90_checking.ipynb #57034f67
+# %% ../nbs/90_checking.ipynb #fffed871
+#| code-fold: true
 _relu_grad = declare(
     "relu_grad",
     "06_backward",
@@ -2553,7 +2664,8 @@ _relu_grad = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #a1ec36a6
+# %% ../nbs/90_checking.ipynb #507553e4
+#| code-fold: true
 _relu_grad.mistakes = {
     "this is the gradient without the ReLU's mask: out.g is passed on everywhere.": lambda i, o: put_g(
         (i, o.g)
@@ -2569,7 +2681,8 @@ _relu_grad.mistakes = {
     "out.g is changed in place; make a new tensor.": lambda i, o: put_g((i, o.g.mul_(i > 0))),
 }
 
-# %% ../nbs/90_checking.ipynb #75f37056
+# %% ../nbs/90_checking.ipynb #05814ef5
+#| code-fold: true
 _relu_grad.mistakes |= {
     "only its own sign decides here (torch.sign): negatives give minus out.g.": lambda i, o: put_g(
         (i, i.sign() * o.g)
@@ -2579,7 +2692,8 @@ _relu_grad.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f5039ae4
+# %% ../nbs/90_checking.ipynb #46b6e773
+#| code-fold: true
 @solves(
     _relu_grad,
     "Where inp is positive the output moves with it, slope 1; elsewhere nothing moves, slope 0. The mask times out.g is the gradient.",
@@ -2592,7 +2706,8 @@ def relu_grad(inp, out):
     old = getattr(inp, "g", None)
     inp.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #c7e3c510
+# %% ../nbs/90_checking.ipynb #f2e62948
+#| code-fold: true
 def lin_case(n: int, n_in: int, n_out: int, held: str = "") -> dict:
     "A linear layer with its output's gradient; the inputs named in `held` hold a gradient already."
     inp, w, b = rand(n, n_in, seed=1), rand(n_in, n_out, seed=2), rand(n_out, seed=3)
@@ -2610,7 +2725,8 @@ LAYER_CASES = {
     "inp.g is there already: an input used twice": (2, 3, 4, "inp"),
 }
 
-# %% ../nbs/90_checking.ipynb #66bbee2b
+# %% ../nbs/90_checking.ipynb #d28a1517
+#| code-fold: true
 _lin_grad = declare(
     "lin_grad",
     "06_backward",
@@ -2624,7 +2740,8 @@ _lin_grad = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #373ec524
+# %% ../nbs/90_checking.ipynb #fc642053
+#| code-fold: true
 def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
     "The linear layer's gradients, with some of them replaced by wrong ones."
     right = {
@@ -2641,7 +2758,8 @@ def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
         )
     )
 
-# %% ../nbs/90_checking.ipynb #f0687a40
+# %% ../nbs/90_checking.ipynb #57ddb73a
+#| code-fold: true
 LAYER_MISTAKES = {
     "= where += must add: a gradient was there already.": lin_with(overwrite_g),
     "out.g is not used: this is the gradient of the plain sum of the outputs.": lin_with(
@@ -2658,7 +2776,8 @@ LAYER_MISTAKES = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #8c420d7e
+# %% ../nbs/90_checking.ipynb #a09255c1
+#| code-fold: true
 LAYER_MISTAKES |= {
     "b.g is not summed over the batch.": lin_with(b=lambda i, o, w: o.g),
     "b.g is averaged over the batch; it must be summed.": lin_with(b=lambda i, o, w: o.g.mean(0)),
@@ -2670,7 +2789,8 @@ LAYER_MISTAKES |= {
     "inp.g is transposed: out.g @ w.T, in this order.": lin_with(inp=lambda i, o, w: w @ o.g.T),
 }
 
-# %% ../nbs/90_checking.ipynb #2a320fd3
+# %% ../nbs/90_checking.ipynb #8df93991
+#| code-fold: true
 _lin_grad.mistakes = LAYER_MISTAKES | {
     "b.g is not set.": lin_with(b=None),
     "inp.g is not set: without it the layers in front get nothing.": lin_with(inp=None),
@@ -2678,7 +2798,8 @@ _lin_grad.mistakes = LAYER_MISTAKES | {
     "out.g is changed in place.": lin_with(inp=lambda i, o, w: o.g.mul_(2) @ w.T / 2),
 }
 
-# %% ../nbs/90_checking.ipynb #69381a24
+# %% ../nbs/90_checking.ipynb #1d1a5b95
+#| code-fold: true
 @solves(
     _lin_grad,
     "Each weight meets every example, so inp.T @ out.g sums over the batch; each bias is in every row; each input reaches every output through w.",
@@ -2691,7 +2812,8 @@ def lin_grad(inp, out, w, b):
         old = getattr(tensor, "g", None)
         tensor.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #92949de0
+# %% ../nbs/90_checking.ipynb #85114dd1
+#| code-fold: true
 def network_case(n: int, n_in: int, n_hidden: int, n_out: int, target: Callable) -> dict:
     "Inputs, targets and weights of a network with one hidden layer."
     weights = {
@@ -2710,7 +2832,8 @@ def network(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor
 
 IN_BACKWARD_ORDER = ("w2.g", "b2.g", "w1.g", "b1.g", "x.g")
 
-# %% ../nbs/90_checking.ipynb #c3696e17
+# %% ../nbs/90_checking.ipynb #015ff46c
+#| code-fold: true
 def by_hand(loss_and_slope: Callable, change: Callable = lambda step: None) -> Callable:
     "The whole pass; `change` may spoil the dictionary of what was computed, before it is put into .g."
 
@@ -2727,7 +2850,8 @@ def by_hand(loss_and_slope: Callable, change: Callable = lambda step: None) -> C
 
     return passes
 
-# %% ../nbs/90_checking.ipynb #938beba2
+# %% ../nbs/90_checking.ipynb #bab505f8
+#| code-fold: true
 def mse_and_slope(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "The loss and its gradient."
     error = error_of(output, target)
@@ -2738,7 +2862,8 @@ def spoil(name: str, new: Callable) -> Callable:
     "A change for `by_hand`: one entry becomes `new(entries)`."
     return lambda step: step.__setitem__(name, new(step))
 
-# %% ../nbs/90_checking.ipynb #7fc08cd3
+# %% ../nbs/90_checking.ipynb #2b8fdc82
+#| code-fold: true
 def forgets(*names: str) -> Callable:
     "A whole pass that does not set some gradients."
 
@@ -2751,7 +2876,8 @@ def forgets(*names: str) -> Callable:
 
     return passes
 
-# %% ../nbs/90_checking.ipynb #d6cd5700
+# %% ../nbs/90_checking.ipynb #3c4a0ec8
+#| code-fold: true
 _forward_and_backward = declare(
     "forward_and_backward",
     "06_backward",
@@ -2766,7 +2892,8 @@ _forward_and_backward = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #7c75ce2d
+# %% ../nbs/90_checking.ipynb #fd566f22
+#| code-fold: true
 _forward_and_backward.cases = lambda: {
     "batch 5, sizes 3, 4, 1": network_case(5, 3, 4, 1, lambda n: rand(n, seed=6)),
     "a batch of one": network_case(1, 3, 4, 1, lambda n: rand(n, seed=6)),
@@ -2774,7 +2901,8 @@ _forward_and_backward.cases = lambda: {
     "all sizes 3": network_case(3, 3, 3, 3, lambda n: rand(n, 3, seed=6)),
 }
 
-# %% ../nbs/90_checking.ipynb #65ccf9e1
+# %% ../nbs/90_checking.ipynb #933186a5
+#| code-fold: true
 PASS_MISTAKES = {
     "the ReLU's mask is missing on the way back.": spoil("mask", lambda s: 1.0),
     "the mask is taken from the gradient; it depends on the sign of the hidden values.": spoil(
@@ -2789,7 +2917,8 @@ PASS_MISTAKES = {
     "the biases' gradients are not summed over the batch.": spoil("sum", lambda s: lambda g: g),
 }
 
-# %% ../nbs/90_checking.ipynb #0b8feb6b
+# %% ../nbs/90_checking.ipynb #362464b3
+#| code-fold: true
 PASS_MISTAKES |= {
     "the 1/n of the mean is missing from the loss's gradient.": spoil(
         "slope", lambda s: s["slope"] * len(s["slope"])
@@ -2804,12 +2933,14 @@ PASS_MISTAKES |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #a19709e6
+# %% ../nbs/90_checking.ipynb #fe22babb
+#| code-fold: true
 _forward_and_backward.mistakes = {
     sentence: by_hand(mse_and_slope, change) for sentence, change in PASS_MISTAKES.items()
 }
 
-# %% ../nbs/90_checking.ipynb #0e054f6e
+# %% ../nbs/90_checking.ipynb #11e31fb7
+#| code-fold: true
 _forward_and_backward.mistakes |= {
     "the 2 of the square is missing from the loss's gradient.": by_hand(
         mse_and_slope, spoil("slope", lambda s: s["slope"] / 2)
@@ -2825,7 +2956,8 @@ _forward_and_backward.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #d521501d
+# %% ../nbs/90_checking.ipynb #1599f8ce
+#| code-fold: true
 def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
     "Two linear layers in a row and their gradients."
     loss, slope = mse_and_slope((x @ w1 + b1) @ w2 + b2, target)
@@ -2834,7 +2966,8 @@ def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b
     put_g((w1, x.T @ below), (b1, below.sum(0)), (x, below @ w1.T))
     return loss
 
-# %% ../nbs/90_checking.ipynb #646fe6c2
+# %% ../nbs/90_checking.ipynb #98384b7a
+#| code-fold: true
 _forward_and_backward.reason, *_forward_and_backward.hints = (
     "Forward keeps every tensor; backward visits them from the last to the first, and each formula needs only what its own step saw.",
     "Forward: hidden = x @ w1 + b1, active = its ReLU, output = active @ w2 + b2. Keep all three.",
@@ -2842,7 +2975,8 @@ _forward_and_backward.reason, *_forward_and_backward.hints = (
     "above = 2 * difference / n; below = (above @ w2.T) * (hidden > 0); each w.g is (what went in).T @ (what came back).",
 )
 
-# %% ../nbs/90_checking.ipynb #57eb3034
+# %% ../nbs/90_checking.ipynb #80419f75
+#| code-fold: true
 @solves(_forward_and_backward)
 def forward_and_backward(x, target, w1, b1, w2, b2):
     hidden = x @ w1 + b1
@@ -2855,7 +2989,8 @@ def forward_and_backward(x, target, w1, b1, w2, b2):
     w1.g, b1.g, x.g = x.T @ below, below.sum(0), below @ w1.T
     return (difference**2).mean()
 
-# %% ../nbs/90_checking.ipynb #80a00251
+# %% ../nbs/90_checking.ipynb #a732ce60
+#| code-fold: true
 def run_layer(*parameters: str) -> Callable:
     "How to use a layer class made from `parameters`: forward, a gradient for what came out, backward."
 
@@ -2870,7 +3005,8 @@ def run_layer(*parameters: str) -> Callable:
 
     return run
 
-# %% ../nbs/90_checking.ipynb #eee9192f
+# %% ../nbs/90_checking.ipynb #1ca65552
+#| code-fold: true
 def layer_class(forward: Callable, backward: Callable, keep: Callable = lambda out: out) -> type:
     "A layer class from its two functions: forward(layer, inp) and backward(layer), which reads layer.out.g."
 
@@ -2888,13 +3024,15 @@ def layer_class(forward: Callable, backward: Callable, keep: Callable = lambda o
 
     return Layer
 
-# %% ../nbs/90_checking.ipynb #54d83c78
+# %% ../nbs/90_checking.ipynb #44fe92d2
+#| code-fold: true
 def linear_case(n: int, n_in: int, n_out: int, held: str = "") -> dict:
     "A layer's inputs, as the class exercise wants them."
     case = lin_case(n, n_in, n_out, held)
     return {"w": case["w"], "b": case["b"], "inp": case["inp"], "upstream": case["out"].g}
 
-# %% ../nbs/90_checking.ipynb #8cd24d1b
+# %% ../nbs/90_checking.ipynb #0bf77899
+#| code-fold: true
 _Linear = declare(
     "Linear",
     "07_modules",
@@ -2910,7 +3048,8 @@ _Linear = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #ad8f5995
+# %% ../nbs/90_checking.ipynb #1ba1904a
+#| code-fold: true
 def linear_class(
     grad: Callable | None = None, forward: Callable = lambda x, w, b: x @ w + b, **more: Any
 ) -> type:
@@ -2921,7 +3060,8 @@ def linear_class(
         **more,
     )
 
-# %% ../nbs/90_checking.ipynb #2af61460
+# %% ../nbs/90_checking.ipynb #4762f4c8
+#| code-fold: true
 _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MISTAKES.items()} | {
     "the biases are missing in the forward pass.": linear_class(forward=lambda x, w, b: x @ w),
     "layer.backward() looks for .g on a copy; keep the very tensor that you return.": linear_class(
@@ -2933,7 +3073,8 @@ _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MIS
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #fe443f9a
+# %% ../nbs/90_checking.ipynb #b5b550f7
+#| code-fold: true
 _Linear.reason, *_Linear.hints = (
     "The call keeps what came in and the very tensor that it returns; backward finds the gradient on that tensor, because it is the same object.",
     "What must be kept from the call until backward?",
@@ -2941,7 +3082,8 @@ _Linear.reason, *_Linear.hints = (
     "backward: the three lines of lin_grad with self.inp, self.out, self.w, self.b.",
 )
 
-# %% ../nbs/90_checking.ipynb #fb3b88ff
+# %% ../nbs/90_checking.ipynb #9fc53ff8
+#| code-fold: true
 @solves(_Linear)
 class Linear:
     def __init__(self, w, b):
@@ -2960,13 +3102,15 @@ class Linear:
         old = getattr(tensor, "g", None)
         tensor.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #88d3f98c
+# %% ../nbs/90_checking.ipynb #f7b1e858
+#| code-fold: true
 def relu_layer_case(*shape: int, seed: int, held: bool = False) -> dict:
     "The inputs of a ReLU class."
     case = relu_case(*shape, seed=seed, held=held)
     return {"inp": case["inp"], "upstream": case["out"].g}
 
-# %% ../nbs/90_checking.ipynb #343cc33a
+# %% ../nbs/90_checking.ipynb #e4e6dfbe
+#| code-fold: true
 _ReLU = declare(
     "ReLU",
     "07_modules",
@@ -2981,14 +3125,16 @@ _ReLU = declare(
     rule=without("backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #c8afff50
+# %% ../nbs/90_checking.ipynb #eb3d63e6
+#| code-fold: true
 _ReLU.cases = lambda: {
     "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
     "a batch of one": relu_layer_case(1, 4, seed=2),
     "inp.g is there already": relu_layer_case(3, 5, seed=3, held=True),
 }
 
-# %% ../nbs/90_checking.ipynb #4ebbe85d
+# %% ../nbs/90_checking.ipynb #0ee1ffcf
+#| code-fold: true
 def relu_class(
     backward: Callable = lambda inp, out: put_g((inp, (inp > 0) * out.g)),
     forward: Callable = lambda inp: inp.clamp(min=0),
@@ -2997,7 +3143,8 @@ def relu_class(
     "A ReLU from its two formulas."
     return layer_class(lambda layer, inp: forward(inp), lambda layer: backward(layer.inp, layer.out), **more)
 
-# %% ../nbs/90_checking.ipynb #0e7ae21c
+# %% ../nbs/90_checking.ipynb #fc666f87
+#| code-fold: true
 _ReLU.mistakes = {
     "this is the gradient without the mask: what arrives is passed on everywhere.": relu_class(
         lambda inp, out: put_g((inp, out.g.clone()))
@@ -3013,7 +3160,8 @@ _ReLU.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #76cd38df
+# %% ../nbs/90_checking.ipynb #de74d9ee
+#| code-fold: true
 _ReLU.mistakes |= {
     "the mask is taken from out.g; it depends on the sign of the input.": relu_class(
         lambda inp, out: put_g((inp, (out.g > 0) * out.g))
@@ -3028,7 +3176,8 @@ _ReLU.mistakes |= {
     "backward sets nothing.": relu_class(lambda inp, out: None),
 }
 
-# %% ../nbs/90_checking.ipynb #84c8c766
+# %% ../nbs/90_checking.ipynb #06ff9f10
+#| code-fold: true
 @solves(
     _ReLU,
     "The input tells where the gradient may pass; it is kept from the call, with the tensor that is returned.",
@@ -3046,7 +3195,8 @@ class ReLU:
         old = getattr(self.inp, "g", None)
         self.inp.g = gradient if old is None else old + gradient
 
-# %% ../nbs/90_checking.ipynb #9c9146f9
+# %% ../nbs/90_checking.ipynb #dcdef1f0
+#| code-fold: true
 def run_loss(answer: type, inputs: dict) -> Iterator:
     "Forward, then backward; nothing arrives from above, for the loss is the end."
     loss_fn, (first, _) = answer(), inputs
@@ -3056,7 +3206,8 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
         loss_fn.backward()
         yield f"{first}.g", look_up(inputs, f"{first}.g")
 
-# %% ../nbs/90_checking.ipynb #c22e025b
+# %% ../nbs/90_checking.ipynb #4511fde8
+#| code-fold: true
 def loss_class(loss: Callable, slope: Callable) -> type:
     "A loss class from the loss and its slope, both functions of (output, target)."
 
@@ -3070,7 +3221,8 @@ def loss_class(loss: Callable, slope: Callable) -> type:
 
     return Loss
 
-# %% ../nbs/90_checking.ipynb #5b9e88ac
+# %% ../nbs/90_checking.ipynb #1c8957f1
+#| code-fold: true
 _MSELoss = declare(
     "MSELoss",
     "07_modules",
@@ -3086,12 +3238,14 @@ _MSELoss = declare(
     rule=without("mse_loss", "backward", "grad"),
 )
 
-# %% ../nbs/90_checking.ipynb #0aee0ff4
+# %% ../nbs/90_checking.ipynb #81d5fadb
+#| code-fold: true
 def mse_class(slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None) -> type:
     "An MSELoss with one part replaced."
     return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope)
 
-# %% ../nbs/90_checking.ipynb #3b2844a3
+# %% ../nbs/90_checking.ipynb #f498b482
+#| code-fold: true
 _MSELoss.mistakes = {
     "the 1/n of the mean is missing from the gradient.": mse_class(lambda o, t: 2 * error_of(o, t)),
     "the 2 from the square is missing from the gradient.": mse_class(lambda o, t: error_of(o, t) / o.numel()),
@@ -3107,7 +3261,8 @@ _MSELoss.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #5a973313
+# %% ../nbs/90_checking.ipynb #9f63583f
+#| code-fold: true
 _MSELoss.mistakes |= {
     "the loss is the sum of squares; take the mean.": mse_class(
         loss=lambda o, t: (error_of(o, t) ** 2).sum()
@@ -3115,7 +3270,8 @@ _MSELoss.mistakes |= {
     "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
 }
 
-# %% ../nbs/90_checking.ipynb #e28bd641
+# %% ../nbs/90_checking.ipynb #a6430f25
+#| code-fold: true
 @solves(
     _MSELoss,
     "The loss is where the way back starts, so backward needs no gradient from above: it puts 2 · difference / n onto the output.",
@@ -3132,7 +3288,8 @@ class MSELoss:
     def backward(self):
         self.output.g = 2 * self.difference / self.difference.numel()
 
-# %% ../nbs/90_checking.ipynb #4c585a4b
+# %% ../nbs/90_checking.ipynb #97464bf4
+#| code-fold: true
 class Times:
     "A layer that multiplies by a number."
 
@@ -3153,7 +3310,8 @@ class Times:
     def slope(self):
         return self.factor
 
-# %% ../nbs/90_checking.ipynb #a7dc6765
+# %% ../nbs/90_checking.ipynb #4cdc5cd1
+#| code-fold: true
 class Plus(Times):
     "A layer that adds a number."
 
@@ -3165,7 +3323,8 @@ class Squared(Times):
 
     forward, slope = (lambda self, inp: inp**2), (lambda self: 2 * self.inp)
 
-# %% ../nbs/90_checking.ipynb #105eed2a
+# %% ../nbs/90_checking.ipynb #0d6e306a
+#| code-fold: true
 def run_sequential(answer: type, inputs: dict) -> Iterator:
     "Forward, a gradient for what came out, backward; the layers note when it is their turn."
     order = []
@@ -3182,7 +3341,8 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
             yield BACK, tuple(order)
         yield "x.g", look_up(inputs, "x.g")
 
-# %% ../nbs/90_checking.ipynb #e24556da
+# %% ../nbs/90_checking.ipynb #8b38d027
+#| code-fold: true
 BACK = "the order in which the layers go backward"
 
 
@@ -3197,7 +3357,8 @@ def sequence_case(*layers: Times) -> dict:
     "Inputs for a chain of layers."
     return {"layers": list(layers), "x": rand(2, 3, seed=1), "upstream": rand(2, 3, seed=2)}
 
-# %% ../nbs/90_checking.ipynb #cb7e7b10
+# %% ../nbs/90_checking.ipynb #3fbfc140
+#| code-fold: true
 _Sequential = declare(
     "Sequential",
     "07_modules",
@@ -3211,14 +3372,16 @@ _Sequential = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #58f46075
+# %% ../nbs/90_checking.ipynb #60538d2b
+#| code-fold: true
 _Sequential.cases = lambda: {
     "three layers whose order matters": sequence_case(Times(3.0), Plus(-0.5), Squared(0)),
     "four layers": sequence_case(Squared(0), Times(-2.0), Squared(0), Plus(1.0)),
     "a single layer": sequence_case(Squared(0)),
 }
 
-# %% ../nbs/90_checking.ipynb #372a3ea5
+# %% ../nbs/90_checking.ipynb #744f1d30
+#| code-fold: true
 def sequential_class(
     forward: Callable = lambda layers, x: chained(layers, x), back: Callable | None = None
 ) -> type:
@@ -3237,14 +3400,16 @@ def sequential_class(
 
     return Chain
 
-# %% ../nbs/90_checking.ipynb #d5429804
+# %% ../nbs/90_checking.ipynb #e7d7496f
+#| code-fold: true
 def chained(layers: tuple, x: Tensor) -> Tensor:
     "Every layer called on what the one before returned."
     for layer in layers:
         x = layer(x)
     return x
 
-# %% ../nbs/90_checking.ipynb #3ce3a243
+# %% ../nbs/90_checking.ipynb #9f8cbdf4
+#| code-fold: true
 _Sequential.mistakes = {
     "backward goes from the first layer to the last; it starts at the last.": sequential_class(
         back=lambda layers: layers
@@ -3259,7 +3424,8 @@ _Sequential.mistakes = {
     "the first layer does not go backward.": sequential_class(back=lambda layers: layers[:0:-1]),
 }
 
-# %% ../nbs/90_checking.ipynb #6642ad8a
+# %% ../nbs/90_checking.ipynb #61a3f4d1
+#| code-fold: true
 _Sequential.mistakes |= {
     "each layer goes backward twice, so the gradients are added twice.": sequential_class(
         back=lambda layers: [layer for layer in layers[::-1] for _ in range(2)]
@@ -3274,7 +3440,8 @@ _Sequential.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #c0e24530
+# %% ../nbs/90_checking.ipynb #2b598d06
+#| code-fold: true
 _Sequential.reason, *_Sequential.hints = (
     "Each layer's output is the next one's input, the same object, so going backward in reverse order every layer finds its gradient ready.",
     "Keep the layers, in order.",
@@ -3282,7 +3449,8 @@ _Sequential.reason, *_Sequential.hints = (
     "backward: for layer in reversed(self.layers): layer.backward().",
 )
 
-# %% ../nbs/90_checking.ipynb #255c8a33
+# %% ../nbs/90_checking.ipynb #e88fa83d
+#| code-fold: true
 @solves(_Sequential)
 class Sequential:
     def __init__(self, *layers):
@@ -3297,7 +3465,8 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #f5f7973d
+# %% ../nbs/90_checking.ipynb #00ea44d7
+#| code-fold: true
 def run_function(answer: type, inputs: dict) -> Iterator:
     "Apply it to a leaf, and let autograd call its backward."
     x = inputs["x"].clone().requires_grad_()
@@ -3307,7 +3476,8 @@ def run_function(answer: type, inputs: dict) -> Iterator:
         out.backward(inputs["upstream"])
         yield "x.grad", Missing if x.grad is None else x.grad
 
-# %% ../nbs/90_checking.ipynb #4146405b
+# %% ../nbs/90_checking.ipynb #99d54a5d
+#| code-fold: true
 _ReLUFunction = declare(
     "ReLUFunction",
     "08_autograd",
@@ -3321,7 +3491,8 @@ _ReLUFunction = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #a36184c0
+# %% ../nbs/90_checking.ipynb #d8852869
+#| code-fold: true
 _ReLUFunction.cases = lambda: {
     title: {"x": relu_case(*shape, seed=seed)["inp"], "upstream": rand(*shape, seed=seed + 5)}
     for seed, (title, shape) in enumerate(
@@ -3329,7 +3500,8 @@ _ReLUFunction.cases = lambda: {
     )
 }
 
-# %% ../nbs/90_checking.ipynb #189a3d4b
+# %% ../nbs/90_checking.ipynb #d4061606
+#| code-fold: true
 def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -> type:
     "A Function whose backward is `back(x, upstream)`."
 
@@ -3345,7 +3517,8 @@ def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -
 
     return Function
 
-# %% ../nbs/90_checking.ipynb #e523155c
+# %% ../nbs/90_checking.ipynb #dc46d87d
+#| code-fold: true
 _ReLUFunction.mistakes = {
     "the mask is missing: what arrives is passed on everywhere.": function_class(lambda x, g: g),
     "what arrives is not used: this is the mask alone.": function_class(lambda x, g: (x > 0).to(g.dtype)),
@@ -3362,7 +3535,8 @@ _ReLUFunction.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #56382b5e
+# %% ../nbs/90_checking.ipynb #f94f58a7
+#| code-fold: true
 _ReLUFunction.mistakes |= {
     "forward returns the absolute value.": function_class(lambda x, g: g * (x > 0), torch.abs),
     "backward returns None, so x gets no gradient.": function_class(lambda x, g: None),
@@ -3371,7 +3545,8 @@ _ReLUFunction.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #a2d8a7c3
+# %% ../nbs/90_checking.ipynb #4fa6140b
+#| code-fold: true
 _ReLUFunction.reason, *_ReLUFunction.hints = (
     "ctx carries what backward needs; backward gets the gradient of the output and returns one gradient for each input of forward.",
     "class ReLUFunction(torch.autograd.Function), with @staticmethod forward(ctx, x) and backward(ctx, out_grad).",
@@ -3379,7 +3554,8 @@ _ReLUFunction.reason, *_ReLUFunction.hints = (
     "backward returns out_grad * (x > 0).",
 )
 
-# %% ../nbs/90_checking.ipynb #2814bb2a
+# %% ../nbs/90_checking.ipynb #073f9988
+#| code-fold: true
 @solves(_ReLUFunction)
 class ReLUFunction(torch.autograd.Function):
     @staticmethod
@@ -3392,7 +3568,8 @@ class ReLUFunction(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         return out_grad * (x > 0)
 
-# %% ../nbs/90_checking.ipynb #598a93d6
+# %% ../nbs/90_checking.ipynb #70313b55
+#| code-fold: true
 READY_MADE = ("softmax", "log_softmax", "logsumexp", "nll_loss", "cross_entropy", "cross_entropy_loss")
 
 
@@ -3408,7 +3585,8 @@ def logit_cases() -> dict[str, dict]:
         "three dimensions": {"x": rand(2, 3, 4, seed=5)},
     }
 
-# %% ../nbs/90_checking.ipynb #94cbb5cd
+# %% ../nbs/90_checking.ipynb #9063312e
+#| code-fold: true
 def soft(x: Tensor, dim: int) -> Tensor:
     "The right softmax."
     return log_soft(x, dim).exp()
@@ -3423,7 +3601,8 @@ def shifted(x: Tensor) -> Tensor:
     "Every row less its maximum."
     return x - x.amax(-1, keepdim=True)
 
-# %% ../nbs/90_checking.ipynb #ba3cd01b
+# %% ../nbs/90_checking.ipynb #62ca6686
+#| code-fold: true
 _softmax = declare(
     "softmax",
     "09_log_sum_exp",
@@ -3434,7 +3613,8 @@ _softmax = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #15990a95
+# %% ../nbs/90_checking.ipynb #8ca61923
+#| code-fold: true
 _softmax.mistakes = {
     "the maximum is not subtracted: exp overflows, and inf / inf is nan.": lambda x: (
         x.exp() / x.exp().sum(-1, keepdim=True)
@@ -3449,7 +3629,8 @@ _softmax.mistakes = {
     "this is a sigmoid of each logit; its rows do not sum to 1.": torch.sigmoid,
 }
 
-# %% ../nbs/90_checking.ipynb #399a4aa6
+# %% ../nbs/90_checking.ipynb #7da76f3e
+#| code-fold: true
 _softmax.mistakes |= {
     "the logits are divided by their sum; take the exponentials first.": lambda x: (
         x / x.sum(-1, keepdim=True)
@@ -3463,7 +3644,8 @@ _softmax.mistakes |= {
     "the signs are turned round: the largest logit must get the largest share.": lambda x: soft(-x, -1),
 }
 
-# %% ../nbs/90_checking.ipynb #f08aacfd
+# %% ../nbs/90_checking.ipynb #d544ba70
+#| code-fold: true
 @solves(
     _softmax,
     "A constant taken from every logit of a row cancels, so the maximum may go: the largest exponent is then 0, and nothing overflows.",
@@ -3475,7 +3657,8 @@ def softmax(x):
     e = (x - x.amax(dim=-1, keepdim=True)).exp()
     return e / e.sum(dim=-1, keepdim=True)
 
-# %% ../nbs/90_checking.ipynb #eb743114
+# %% ../nbs/90_checking.ipynb #ce11846d
+#| code-fold: true
 _logsumexp = declare(
     "logsumexp",
     "09_log_sum_exp",
@@ -3486,7 +3669,8 @@ _logsumexp = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #04b9fc36
+# %% ../nbs/90_checking.ipynb #f5223a2b
+#| code-fold: true
 _logsumexp.mistakes = {
     "the maximum is not subtracted first: exp overflows to inf.": lambda x: x.exp().sum(-1).log(),
     "the maximum is not added back at the end.": lambda x: shifted(x).exp().sum(-1).log(),
@@ -3501,7 +3685,8 @@ _logsumexp.mistakes = {
     "this is the maximum alone.": lambda x: x.amax(-1),
 }
 
-# %% ../nbs/90_checking.ipynb #33289922
+# %% ../nbs/90_checking.ipynb #40567dd5
+#| code-fold: true
 _logsumexp.mistakes |= {
     "it is the mean of the exponentials; take their sum.": lambda x: (
         torch.logsumexp(x, -1) - math.log(x.shape[-1])
@@ -3511,7 +3696,8 @@ _logsumexp.mistakes |= {
     "log and exp cancel term by term: this is the plain sum.": lambda x: x.sum(-1),
 }
 
-# %% ../nbs/90_checking.ipynb #d3cc912f
+# %% ../nbs/90_checking.ipynb #e1fe968f
+#| code-fold: true
 @solves(
     _logsumexp,
     "exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m.",
@@ -3523,7 +3709,8 @@ def logsumexp(x):
     m = x.amax(dim=-1)
     return m + (x - m[..., None]).exp().sum(dim=-1).log()
 
-# %% ../nbs/90_checking.ipynb #adb6a74c
+# %% ../nbs/90_checking.ipynb #f7135ebf
+#| code-fold: true
 _log_softmax = declare(
     "log_softmax",
     "09_log_sum_exp",
@@ -3534,7 +3721,8 @@ _log_softmax = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #3c685666
+# %% ../nbs/90_checking.ipynb #e167cece
+#| code-fold: true
 _log_softmax.mistakes = {
     "the exponentials overflow: subtract the maximum, or use logsumexp.": lambda x: (
         x - x.exp().sum(-1, keepdim=True).log()
@@ -3550,7 +3738,8 @@ _log_softmax.mistakes = {
     "the signs are turned round: this is minus the log-softmax.": lambda x: -log_soft(x, -1),
 }
 
-# %% ../nbs/90_checking.ipynb #a35d8d30
+# %% ../nbs/90_checking.ipynb #bac633b3
+#| code-fold: true
 _log_softmax.mistakes |= {
     "the sum is subtracted without its logarithm.": lambda x: (
         shifted(x) - shifted(x).exp().sum(-1, keepdim=True)
@@ -3562,7 +3751,8 @@ _log_softmax.mistakes |= {
     "the logarithm has base 2 or 10; here it is the natural one.": lambda x: log_soft(x, -1) / math.log(2),
 }
 
-# %% ../nbs/90_checking.ipynb #0e12aa7e
+# %% ../nbs/90_checking.ipynb #4e0f028b
+#| code-fold: true
 @solves(
     _log_softmax,
     "log(exp(x) / sum) = x - log(sum): the logarithm is taken on paper, so no exponential is divided and none is lost.",
@@ -3574,7 +3764,8 @@ def log_softmax(x):
     s = x - x.amax(dim=-1, keepdim=True)
     return s - s.exp().sum(dim=-1, keepdim=True).log()
 
-# %% ../nbs/90_checking.ipynb #83e0a80e
+# %% ../nbs/90_checking.ipynb #4f41de44
+#| code-fold: true
 def labelled(x: Tensor, *labels: int, name: str = "logits") -> dict:
     "Logits, or log-probabilities, with their targets."
     return {name: x, "target": torch.tensor(labels)}
@@ -3596,7 +3787,8 @@ def picked(x: Tensor, target: Tensor) -> Tensor:
     "The entry of each row that its target names."
     return x[torch.arange(len(target)), target]
 
-# %% ../nbs/90_checking.ipynb #368a01a8
+# %% ../nbs/90_checking.ipynb #a918ecfb
+#| code-fold: true
 _nll_loss = declare(
     "nll_loss",
     "09_log_sum_exp",
@@ -3607,7 +3799,8 @@ _nll_loss = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #8cf353c1
+# %% ../nbs/90_checking.ipynb #b8956c83
+#| code-fold: true
 _nll_loss.mistakes = {
     "the minus is missing.": lambda p, t: picked(p, t).mean(),
     "log_probs[:, target] picks whole columns; each row needs its own: log_probs[range(n), target].": lambda p, t: (
@@ -3624,14 +3817,16 @@ _nll_loss.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f64eeea7
+# %% ../nbs/90_checking.ipynb #dbf6df1e
+#| code-fold: true
 _nll_loss.mistakes |= {
     "the probability is used (exp); its logarithm is asked for.": lambda p, t: -picked(p, t).exp().mean(),
     "the most likely class is picked; pick the right one, target.": lambda p, t: -p.amax(1).mean(),
     "every class is averaged; only the right one of each row counts.": lambda p, t: -p.mean(),
 }
 
-# %% ../nbs/90_checking.ipynb #c1a65998
+# %% ../nbs/90_checking.ipynb #751e2023
+#| code-fold: true
 @solves(
     _nll_loss,
     "Indexing with two lists pairs them: row 0 with target[0], row 1 with target[1], and so on.",
@@ -3642,7 +3837,8 @@ _nll_loss.mistakes |= {
 def nll_loss(log_probs, target):
     return -log_probs[torch.arange(len(target)), target].mean()
 
-# %% ../nbs/90_checking.ipynb #27fc79d5
+# %% ../nbs/90_checking.ipynb #77cbd5fb
+#| code-fold: true
 def cross_entropy_cases() -> dict[str, dict]:
     "Logits with targets."
     large = torch.tensor([[1000.0, 998.0, 1001.0], [-90.0, 80.0, 0.0]])
@@ -3658,7 +3854,8 @@ def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     "The mean of logsumexp less the logit of the right class."
     return (logits.logsumexp(1) - picked(logits, target)).mean()
 
-# %% ../nbs/90_checking.ipynb #0af5cdf2
+# %% ../nbs/90_checking.ipynb #1792aa2b
+#| code-fold: true
 _cross_entropy = declare(
     "cross_entropy",
     "09_log_sum_exp",
@@ -3669,7 +3866,8 @@ _cross_entropy = declare(
     rule=without(*READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #8a91cbad
+# %% ../nbs/90_checking.ipynb #fa37e26d
+#| code-fold: true
 _cross_entropy.mistakes = {
     "the exponentials overflow: subtract each row's maximum first.": lambda x, t: (
         -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
@@ -3686,7 +3884,8 @@ _cross_entropy.mistakes = {
     "softmax is applied twice; the loss takes plain logits.": lambda x, t: true_cross_entropy(soft(x, 1), t),
 }
 
-# %% ../nbs/90_checking.ipynb #40976c2b
+# %% ../nbs/90_checking.ipynb #e9610fd6
+#| code-fold: true
 _cross_entropy.mistakes |= {
     "the logits are used as if they were log-probabilities: log_softmax is missing.": lambda x, t: (
         -picked(x, t).mean()
@@ -3698,7 +3897,8 @@ _cross_entropy.mistakes |= {
     "the mean is missing: the loss is one number.": lambda x, t: -picked(log_soft(x, 1), t),
 }
 
-# %% ../nbs/90_checking.ipynb #2ef41777
+# %% ../nbs/90_checking.ipynb #8f256d2e
+#| code-fold: true
 @solves(
     _cross_entropy,
     "Cross entropy is log-softmax followed by the negative log-likelihood; the shift by the maximum keeps exp small.",
@@ -3711,7 +3911,8 @@ def cross_entropy(logits, target):
     log_probs = s - s.exp().sum(dim=1, keepdim=True).log()
     return -log_probs[torch.arange(len(target)), target].mean()
 
-# %% ../nbs/90_checking.ipynb #560f0c5a
+# %% ../nbs/90_checking.ipynb #375fcf7d
+#| code-fold: true
 _cross_entropy_grad = declare(
     "cross_entropy_grad",
     "09_log_sum_exp",
@@ -3728,12 +3929,14 @@ def right_slope(x: Tensor, t: Tensor) -> Tensor:
     "(softmax - one-hot) / n."
     return (soft(x, 1) - one_hot(t, x.shape[1])) / len(t)
 
-# %% ../nbs/90_checking.ipynb #8138180e
+# %% ../nbs/90_checking.ipynb #d6e68846
+#| code-fold: true
 def careless_slope(x: Tensor, t: Tensor) -> Tensor:
     "The same without the maximum subtracted."
     return (x.exp() / x.exp().sum(1, keepdim=True) - one_hot(t, x.shape[1])) / len(t)
 
-# %% ../nbs/90_checking.ipynb #460c2426
+# %% ../nbs/90_checking.ipynb #2f545930
+#| code-fold: true
 SLOPE_MISTAKES = {
     "the 1/n of the mean is missing.": lambda x, t: right_slope(x, t) * len(t),
     "it is divided by all elements; the mean is over the rows only.": lambda x, t: (
@@ -3750,7 +3953,8 @@ SLOPE_MISTAKES = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #889e0ee5
+# %% ../nbs/90_checking.ipynb #b8c9211e
+#| code-fold: true
 SLOPE_MISTAKES |= {
     "softmax runs over the batch; it must run over the classes.": lambda x, t: (
         (soft(x, 0) - one_hot(t, x.shape[1])) / len(t)
@@ -3764,7 +3968,8 @@ _cross_entropy_grad.mistakes = SLOPE_MISTAKES | {
     "the logits are changed in place.": lambda x, t: (right_slope(x, t), x.sub_(1))[0],
 }
 
-# %% ../nbs/90_checking.ipynb #8cad9822
+# %% ../nbs/90_checking.ipynb #25fd36b7
+#| code-fold: true
 @solves(
     _cross_entropy_grad,
     "The loss of a row is logsumexp(x) - x[target]: the slope of the first is softmax, of the second the one-hot row. The mean divides by n.",
@@ -3778,7 +3983,8 @@ def cross_entropy_grad(logits, target):
     p[torch.arange(len(target)), target] -= 1
     return p / len(target)
 
-# %% ../nbs/90_checking.ipynb #f014bde6
+# %% ../nbs/90_checking.ipynb #9a68a65e
+#| code-fold: true
 _CrossEntropyLoss = declare(
     "CrossEntropyLoss",
     "09_log_sum_exp",
@@ -3794,7 +4000,8 @@ _CrossEntropyLoss = declare(
     rule=without("backward", "grad", *READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #e5fff87d
+# %% ../nbs/90_checking.ipynb #c7265d48
+#| code-fold: true
 _CrossEntropyLoss.mistakes = {
     sentence: loss_class(true_cross_entropy, slope) for sentence, slope in SLOPE_MISTAKES.items()
 } | {
@@ -3807,7 +4014,8 @@ _CrossEntropyLoss.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #ee469bff
+# %% ../nbs/90_checking.ipynb #d5d7a0e5
+#| code-fold: true
 _CrossEntropyLoss.reason, *_CrossEntropyLoss.hints = (
     "The call keeps the logits, the target and the softmax; backward needs nothing else.",
     "What does backward need from the call? Softmax and target.",
@@ -3815,7 +4023,8 @@ _CrossEntropyLoss.reason, *_CrossEntropyLoss.hints = (
     "Keep self.logits, self.target and the softmax self.p; take 1 from self.p[rows, target], divide by n.",
 )
 
-# %% ../nbs/90_checking.ipynb #af785e9a
+# %% ../nbs/90_checking.ipynb #a946d5cf
+#| code-fold: true
 @solves(_CrossEntropyLoss)
 class CrossEntropyLoss:
     def __call__(self, logits, target):
@@ -3830,7 +4039,8 @@ class CrossEntropyLoss:
         gradient[self.rows, self.target] -= 1
         self.logits.g = gradient / len(self.target)
 
-# %% ../nbs/90_checking.ipynb #aa6c9183
+# %% ../nbs/90_checking.ipynb #d8a0ea72
+#| code-fold: true
 _accuracy = declare(
     "accuracy",
     "10_training",
@@ -3839,7 +4049,8 @@ _accuracy = declare(
     truth=Truth(lambda logits, target: (logits.argmax(1) == target).double().mean()),
 )
 
-# %% ../nbs/90_checking.ipynb #a18dfdc5
+# %% ../nbs/90_checking.ipynb #dd1a3342
+#| code-fold: true
 _accuracy.cases = lambda: {
     "5 × 3, three right": labelled(
         torch.tensor([[2.0, 1, 0], [0, 3, 1], [1, 0, 4], [5, 2, 1], [0, 2, 1]]), 0, 1, 2, 2, 0
@@ -3854,7 +4065,8 @@ _accuracy.cases = lambda: {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #84175d27
+# %% ../nbs/90_checking.ipynb #09083349
+#| code-fold: true
 _accuracy.mistakes = {
     "this is the number of right rows; divide by the number of rows.": lambda x, t: (
         (x.argmax(1) == t).sum().item()
@@ -3871,14 +4083,16 @@ _accuracy.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #0eb5927d
+# %% ../nbs/90_checking.ipynb #0a9156f5
+#| code-fold: true
 _accuracy.mistakes |= {
     "argmin picks the least likely class.": lambda x, t: (x.argmin(1) == t).float().mean(),
     "the mean is missing: one number is asked for.": lambda x, t: (x.argmax(1) == t).float(),
     "this is the mean probability of the right class; count rows.": lambda x, t: picked(soft(x, 1), t).mean(),
 }
 
-# %% ../nbs/90_checking.ipynb #ff7f0369
+# %% ../nbs/90_checking.ipynb #f90efba1
+#| code-fold: true
 @solves(
     _accuracy,
     "argmax(1) gives each row's predicted class; comparing gives True and False, and their mean is the share.",
@@ -3889,7 +4103,8 @@ _accuracy.mistakes |= {
 def accuracy(logits, target):
     return (logits.argmax(dim=1) == target).float().mean().item()
 
-# %% ../nbs/90_checking.ipynb #c356913a
+# %% ../nbs/90_checking.ipynb #9c680bf1
+#| code-fold: true
 def as_batches(value: Any, n: int) -> Any:
     "Slices, lists, ranges and tensors of indices, all as tuples of indices."
     batches = list(itertools.islice(value, 10_000)) if hasattr(value, "__iter__") else value
@@ -3902,12 +4117,14 @@ def as_batches(value: Any, n: int) -> Any:
         for batch in batches
     )
 
-# %% ../nbs/90_checking.ipynb #7d8ab2fe
+# %% ../nbs/90_checking.ipynb #e1695d47
+#| code-fold: true
 def is_index(value: Any) -> bool:
     "Is a plain value a whole number?"
     return isinstance(value, Tensor) and value.ndim == 0 and not value.is_floating_point()
 
-# %% ../nbs/90_checking.ipynb #df7e286c
+# %% ../nbs/90_checking.ipynb #8f5f5538
+#| code-fold: true
 def judge_batches(inputs: dict, values: dict) -> str | None:
     "What is wrong with minibatches, if anything."
     n, size, batches = inputs["n"], inputs["batch_size"], values["the batches"]
@@ -3923,7 +4140,8 @@ def judge_batches(inputs: dict, values: dict) -> str | None:
     last = len(batches[-1])
     return None if 0 < last <= size else f"The last batch holds {last}; expected 1 to {size}."
 
-# %% ../nbs/90_checking.ipynb #f9561e5f
+# %% ../nbs/90_checking.ipynb #7fe72218
+#| code-fold: true
 _minibatches = declare(
     "minibatches",
     "10_training",
@@ -3936,7 +4154,8 @@ _minibatches = declare(
     run=lambda answer, inputs: [("the batches", as_batches(answer(*inputs.values()), inputs["n"]))],
 )
 
-# %% ../nbs/90_checking.ipynb #79c729c7
+# %% ../nbs/90_checking.ipynb #3dbfd49a
+#| code-fold: true
 _minibatches.truth = Truth(
     lambda n, batch_size: {
         "the batches": tuple(tuple(range(n)[i : i + batch_size]) for i in range(0, n, batch_size))
@@ -3949,7 +4168,8 @@ def slices(starts: Callable, end: Callable = lambda i, n, size: i + size) -> Cal
     "Batches from their starts and ends."
     return lambda n, size: [slice(i, max(0, end(i, n, size))) for i in starts(n, size)]
 
-# %% ../nbs/90_checking.ipynb #ba031f4b
+# %% ../nbs/90_checking.ipynb #9ec76f91
+#| code-fold: true
 _minibatches.mistakes = {
     "the last, shorter batch is left out.": slices(lambda n, size: range(0, n - size + 1, size)),
     "the starts go up by 1, so the batches overlap: step by batch_size.": slices(lambda n, size: range(n)),
@@ -3965,7 +4185,8 @@ _minibatches.mistakes = {
     "the first batch is left out.": slices(lambda n, size: range(size, n, size)),
 }
 
-# %% ../nbs/90_checking.ipynb #29a9325b
+# %% ../nbs/90_checking.ipynb #608177ee
+#| code-fold: true
 _minibatches.mistakes |= {
     "n and batch_size are swapped: there are batch_size batches.": slices(
         lambda n, size: range(0, size * (n // size + 1), n // size + 1), lambda i, n, size: i + n // size + 1
@@ -3978,7 +4199,8 @@ _minibatches.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #0fa6be8e
+# %% ../nbs/90_checking.ipynb #7b9b5d2e
+#| code-fold: true
 @solves(
     _minibatches,
     "The starts are 0, batch_size, 2 · batch_size, …; a slice that runs over the end just stops there, so the last batch is shorter.",
@@ -3989,7 +4211,8 @@ _minibatches.mistakes |= {
 def minibatches(n, batch_size):
     return [slice(i, i + batch_size) for i in range(0, n, batch_size)]
 
-# %% ../nbs/90_checking.ipynb #42600144
+# %% ../nbs/90_checking.ipynb #5e204c37
+#| code-fold: true
 def step_case(n: int, n_in: int, n_classes: int, lr: float) -> dict:
     "A batch and a linear classifier."
     target = torch.arange(n).mul(2).add(1) % n_classes
@@ -4004,7 +4227,8 @@ def true_step(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> dic
     w_grad, b_grad = torch.autograd.grad(loss, (w, b))
     return {"the loss": loss, "w": w - lr * w_grad, "b": b - lr * b_grad}
 
-# %% ../nbs/90_checking.ipynb #ca0e5aab
+# %% ../nbs/90_checking.ipynb #0725310e
+#| code-fold: true
 _training_step = declare(
     "training_step",
     "10_training",
@@ -4019,7 +4243,8 @@ _training_step = declare(
     truth=Truth(true_step),
 )
 
-# %% ../nbs/90_checking.ipynb #f805c840
+# %% ../nbs/90_checking.ipynb #c46944c4
+#| code-fold: true
 def step_with(
     slope: Callable = right_slope, sign: float = -1.0, loss: Callable = true_cross_entropy
 ) -> Callable:
@@ -4034,7 +4259,8 @@ def step_with(
 
     return step
 
-# %% ../nbs/90_checking.ipynb #c668d457
+# %% ../nbs/90_checking.ipynb #55e9f4cd
+#| code-fold: true
 def spoiled_step(change: Callable) -> Callable:
     "The right step on copies, of which `change(w, b, new_w, new_b, inputs)` makes something wrong."
 
@@ -4045,7 +4271,8 @@ def spoiled_step(change: Callable) -> Callable:
 
     return step
 
-# %% ../nbs/90_checking.ipynb #886b78c0
+# %% ../nbs/90_checking.ipynb #d67f827c
+#| code-fold: true
 _training_step.mistakes = {
     "w and b did not change: w = w - … makes new tensors. Use -= or w.sub_().": spoiled_step(
         lambda w, b, nw, nb, i: i[3]
@@ -4062,7 +4289,8 @@ _training_step.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f7b9f2a0
+# %% ../nbs/90_checking.ipynb #dd5f3c0f
+#| code-fold: true
 _training_step.mistakes |= {
     "the one-hot target is missing from the gradient: softmax minus one-hot.": step_with(
         lambda x, t: soft(x, 1) / len(t)
@@ -4076,7 +4304,8 @@ _training_step.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #cf947bff
+# %% ../nbs/90_checking.ipynb #aaf061a6
+#| code-fold: true
 _training_step.reason, *_training_step.hints = (
     "Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change.",
     "Logits, loss, then (softmax - one-hot) / n: that is the gradient at the logits.",
@@ -4084,7 +4313,8 @@ _training_step.reason, *_training_step.hints = (
     "w -= lr * x.T @ above changes w in place; w = w - … would not.",
 )
 
-# %% ../nbs/90_checking.ipynb #cbf038e1
+# %% ../nbs/90_checking.ipynb #112d50cc
+#| code-fold: true
 @solves(_training_step)
 def training_step(x, target, w, b, lr):
     rows, logits = torch.arange(len(target)), x @ w + b
@@ -4097,7 +4327,8 @@ def training_step(x, target, w, b, lr):
     b -= lr * above.sum(0)
     return -log_probs[rows, target].mean()
 
-# %% ../nbs/90_checking.ipynb #821655df
+# %% ../nbs/90_checking.ipynb #7d2b6351
+#| code-fold: true
 def optimiser_case(lr: float, momentum: float, first: bool = False) -> dict:
     "Two parameters with gradients and velocities; the velocities are 0 in the `first` step."
     shapes = ((2, 3), (4,))
@@ -4114,7 +4345,8 @@ def run_optimiser(answer: Callable, inputs: dict) -> Iterator:
         (f"{name}[{i}]", tensor) for name, tensors in lists.items() for i, tensor in enumerate(tensors)
     )
 
-# %% ../nbs/90_checking.ipynb #8a5b0159
+# %% ../nbs/90_checking.ipynb #a3efff08
+#| code-fold: true
 def true_optimiser(params: list, grads: list, velocities: list, lr: float, momentum: float) -> dict:
     "The formulas, on new tensors."
     new = [momentum * v + g for v, g in zip(velocities, grads, strict=True)]
@@ -4122,7 +4354,8 @@ def true_optimiser(params: list, grads: list, velocities: list, lr: float, momen
     found = {"velocities": new, "params": moved}
     return {f"{name}[{i}]": tensor for name, tensors in found.items() for i, tensor in enumerate(tensors)}
 
-# %% ../nbs/90_checking.ipynb #f4765b0b
+# %% ../nbs/90_checking.ipynb #fcc553ed
+#| code-fold: true
 _sgd_momentum = declare(
     "sgd_momentum",
     "11_learner",
@@ -4137,7 +4370,8 @@ _sgd_momentum = declare(
     truth=Truth(true_optimiser),
 )
 
-# %% ../nbs/90_checking.ipynb #14a4f17c
+# %% ../nbs/90_checking.ipynb #d59ac332
+#| code-fold: true
 def optimiser(velocity: Callable, move: Callable, only: slice = slice(None), keep: bool = True) -> Callable:
     "A step from the new velocity, (v, g, lr, momentum), and the move, (new v, old v, g, lr, momentum)."
 
@@ -4160,7 +4394,8 @@ def downhill(v: Tensor, old: Tensor, g: Tensor, lr: float, momentum: float) -> T
     "The right move."
     return -lr * v
 
-# %% ../nbs/90_checking.ipynb #bdfd28e4
+# %% ../nbs/90_checking.ipynb #3c3ae402
+#| code-fold: true
 _sgd_momentum.mistakes = {
     "the parameter moves along +velocity: uphill.": optimiser(rightly, lambda v, old, g, lr, m: lr * v),
     "the new velocity is not kept: change it in place, or the next step starts from rest.": optimiser(
@@ -4177,7 +4412,8 @@ _sgd_momentum.mistakes = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f83d6a89
+# %% ../nbs/90_checking.ipynb #33228311
+#| code-fold: true
 _sgd_momentum.mistakes |= {
     "momentum is missing: the old velocity counts in full.": optimiser(lambda v, g, lr, m: v + g, downhill),
     "momentum multiplies the gradient; it belongs to the old velocity.": optimiser(
@@ -4192,7 +4428,8 @@ _sgd_momentum.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #0ecfca0c
+# %% ../nbs/90_checking.ipynb #cb410987
+#| code-fold: true
 _sgd_momentum.mistakes |= {
     "this is Nesterov's look-ahead; the task is plain momentum.": optimiser(
         rightly, lambda v, old, g, lr, m: -lr * (g + m * v)
@@ -4207,7 +4444,8 @@ _sgd_momentum.mistakes |= {
     )[0],
 }
 
-# %% ../nbs/90_checking.ipynb #4a4e30c2
+# %% ../nbs/90_checking.ipynb #616f219b
+#| code-fold: true
 @solves(
     _sgd_momentum,
     "The velocity remembers past gradients; in place, because the caller keeps the tensors for the next step.",
@@ -4220,13 +4458,15 @@ def sgd_momentum(params, grads, velocities, lr, momentum):
         v.mul_(momentum).add_(g)
         p -= lr * v
 
-# %% ../nbs/90_checking.ipynb #652ddda0
+# %% ../nbs/90_checking.ipynb #122e6b25
+#| code-fold: true
 def samples_case(n: int, *shape: int, tensors: bool = False) -> dict:
     "n samples; the targets are numbers, or tensors of one number."
     targets = [torch.tensor(3 * i % 5) if tensors else 3 * i % 5 for i in range(n)]
     return {"samples": [(rand(*shape, seed=i + 1), y) for i, y in enumerate(targets)]}
 
-# %% ../nbs/90_checking.ipynb #c7a5039d
+# %% ../nbs/90_checking.ipynb #598e441d
+#| code-fold: true
 _collate = declare(
     "collate",
     "11_learner",
@@ -4241,7 +4481,8 @@ _collate = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #8516d987
+# %% ../nbs/90_checking.ipynb #8aca95b7
+#| code-fold: true
 _collate.cases = lambda: {
     "four samples of 3": samples_case(4, 3),
     "square: three samples of 3": samples_case(3, 3),
@@ -4255,7 +4496,8 @@ def columns(samples: list) -> tuple[Tensor, Tensor]:
     "The right answer."
     return torch.stack([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
 
-# %% ../nbs/90_checking.ipynb #8fd3d385
+# %% ../nbs/90_checking.ipynb #7d210afd
+#| code-fold: true
 _collate.mistakes = {
     "the samples are joined end to end (cat); they need a new dimension in front (stack).": lambda s: (
         torch.cat([x for x, _ in s]),
@@ -4272,7 +4514,8 @@ _collate.mistakes = {
     "only X is returned; a pair (X, Y) is asked for.": lambda s: columns(s)[0],
 }
 
-# %% ../nbs/90_checking.ipynb #b5913344
+# %% ../nbs/90_checking.ipynb #badb1f4b
+#| code-fold: true
 _collate.mistakes |= {
     "only the first sample is there.": lambda s: columns(s[:1]),
     "the samples are added up; keep them apart.": lambda s: (columns(s)[0].sum(0), columns(s)[1]),
@@ -4283,7 +4526,8 @@ _collate.mistakes |= {
     "the samples are in reverse order.": lambda s: columns(s[::-1]),
 }
 
-# %% ../nbs/90_checking.ipynb #ce092431
+# %% ../nbs/90_checking.ipynb #26278b7e
+#| code-fold: true
 @solves(
     _collate,
     "zip(*samples) turns a list of pairs into a pair of lists; stack makes a tensor of tensors of one shape.",
@@ -4295,7 +4539,8 @@ def collate(samples):
     xs, ys = zip(*samples, strict=True)
     return torch.stack(xs), torch.tensor([int(y) for y in ys])
 
-# %% ../nbs/90_checking.ipynb #9dc1358f
+# %% ../nbs/90_checking.ipynb #15b71af9
+#| code-fold: true
 def workers_case(*batch_sizes: int) -> dict:
     "A list of two gradients from each worker."
     grads = [[rand(2, 3, seed=10 + k), rand(4, seed=20 + k)] for k in range(len(batch_sizes))]
@@ -4310,7 +4555,8 @@ def weighted(grads_per_worker: list, weights: list) -> dict:
     ]
     return {f"mean[{i}]": tensor for i, tensor in enumerate(sums)}
 
-# %% ../nbs/90_checking.ipynb #9b280f8d
+# %% ../nbs/90_checking.ipynb #b87f50f7
+#| code-fold: true
 _average_gradients = declare(
     "average_gradients",
     "12_data_parallel",
@@ -4324,7 +4570,8 @@ _average_gradients = declare(
     ),
 )
 
-# %% ../nbs/90_checking.ipynb #0a18a44c
+# %% ../nbs/90_checking.ipynb #92edf590
+#| code-fold: true
 _average_gradients.cases = lambda: {
     "batches of 3 and 1": workers_case(3, 1),
     "three workers, 2, 2 and 5": workers_case(2, 2, 5),
@@ -4332,12 +4579,14 @@ _average_gradients.cases = lambda: {
     "one worker": workers_case(6),
 }
 
-# %% ../nbs/90_checking.ipynb #c7318853
+# %% ../nbs/90_checking.ipynb #a55bbd70
+#| code-fold: true
 def averaged(weights: Callable) -> Callable:
     "An answer that weights the workers by `weights(batch_sizes)`."
     return lambda grads, sizes: list(weighted(grads, weights(sizes)).values())
 
-# %% ../nbs/90_checking.ipynb #adff06de
+# %% ../nbs/90_checking.ipynb #f7086258
+#| code-fold: true
 _average_gradients.mistakes = {
     "every worker counts the same; a worker with more examples must count more.": averaged(
         lambda n: [1 / len(n)] * len(n)
@@ -4353,7 +4602,8 @@ _average_gradients.mistakes = {
     "only the first worker's gradients are returned.": averaged(lambda n: [1.0] + [0.0] * (len(n) - 1)),
 }
 
-# %% ../nbs/90_checking.ipynb #50e517a2
+# %% ../nbs/90_checking.ipynb #3f67566d
+#| code-fold: true
 _average_gradients.mistakes |= {
     "the sum is divided by the number of all examples, without weights.": averaged(
         lambda n: [1 / sum(n)] * len(n)
@@ -4370,7 +4620,8 @@ _average_gradients.mistakes |= {
     ],
 }
 
-# %% ../nbs/90_checking.ipynb #e4781609
+# %% ../nbs/90_checking.ipynb #d0e0c888
+#| code-fold: true
 @solves(
     _average_gradients,
     "Each worker's gradient is a mean over its own examples; times its batch size it is a sum, and all sums over all examples are the mean.",
@@ -4385,7 +4636,8 @@ def average_gradients(grads_per_worker, batch_sizes):
         for tensors in zip(*grads_per_worker, strict=True)
     ]
 
-# %% ../nbs/90_checking.ipynb #ac02bad2
+# %% ../nbs/90_checking.ipynb #185b9f8f
+#| code-fold: true
 def cross_entropy_and_slope(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "The loss and its gradient."
     return true_cross_entropy(logits, target), right_slope(logits, target)
@@ -4395,7 +4647,8 @@ def classes(n_classes: int) -> Callable:
     "Targets for n examples."
     return lambda n: torch.arange(n).mul(2).add(1) % n_classes
 
-# %% ../nbs/90_checking.ipynb #9e38f6e7
+# %% ../nbs/90_checking.ipynb #ba9505ff
+#| code-fold: true
 _whole_network = declare(
     "whole_network",
     "13_practice",
@@ -4410,7 +4663,8 @@ _whole_network = declare(
     rule=without("backward", "grad", *READY_MADE),
 )
 
-# %% ../nbs/90_checking.ipynb #1d1cefe3
+# %% ../nbs/90_checking.ipynb #d582ceb9
+#| code-fold: true
 _whole_network.cases = lambda: {
     "batch 5, sizes 3, 4, 2": network_case(5, 3, 4, 2, classes(2)),
     "a batch of one": network_case(1, 3, 4, 3, classes(3)),
@@ -4418,12 +4672,14 @@ _whole_network.cases = lambda: {
     "large inputs": network_case(4, 2, 3, 5, classes(5)) | {"x": rand(4, 2, seed=1, scale=300.0)},
 }
 
-# %% ../nbs/90_checking.ipynb #3283971c
+# %% ../nbs/90_checking.ipynb #761e8bb8
+#| code-fold: true
 _whole_network.mistakes = {
     sentence: by_hand(cross_entropy_and_slope, change) for sentence, change in PASS_MISTAKES.items()
 }
 
-# %% ../nbs/90_checking.ipynb #6eb0b914
+# %% ../nbs/90_checking.ipynb #2f5a178b
+#| code-fold: true
 _whole_network.mistakes |= {
     "the one-hot target is not subtracted from the softmax.": by_hand(
         lambda x, t: (true_cross_entropy(x, t), soft(x, 1) / len(t))
@@ -4439,7 +4695,8 @@ _whole_network.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #454f88cb
+# %% ../nbs/90_checking.ipynb #80ae7876
+#| code-fold: true
 _whole_network.reason, *_whole_network.hints = (
     "Only the loss differs from forward_and_backward: its slope at the logits is (softmax - one-hot) / n, and the rest of the way back is the same.",
     "Forward in four steps; keep hidden, active and the log-probabilities.",
@@ -4447,7 +4704,8 @@ _whole_network.reason, *_whole_network.hints = (
     "w2.g = active.T @ above; below = (above @ w2.T) * (hidden > 0); then the first layer.",
 )
 
-# %% ../nbs/90_checking.ipynb #088334cc
+# %% ../nbs/90_checking.ipynb #308d7c47
+#| code-fold: true
 @solves(_whole_network)
 def whole_network(x, target, w1, b1, w2, b2):
     hidden = x @ w1 + b1
