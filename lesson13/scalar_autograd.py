@@ -17,7 +17,18 @@ from operator import attrgetter, ge, gt, le, lt, mul
 
 from fastcore.basics import patch
 
-# %% ../nbs/05_scalar_autograd.ipynb #98535403
+# %% ../nbs/05_scalar_autograd.ipynb #b934c6b5
+#| code-fold: true
+class SVG(str):
+    "An SVG picture as text: a notebook shows it, `Path.write_text` saves it."
+
+    def _repr_html_(self):
+        return f'<div style="overflow-x:auto;max-width:100%">{self}</div>'
+
+    def __repr__(self):
+        return f"SVG({len(self)} characters)"
+
+
 def _collect(root, max_nodes: int) -> tuple[list, int]:
     "The `max_nodes` nodes nearest to `root`, and the number of all nodes. The list grows as we walk it: no recursion."
     nodes, seen = [root], {root}
@@ -28,7 +39,8 @@ def _collect(root, max_nodes: int) -> tuple[list, int]:
                 nodes.append(child)
     return nodes[: max(1, max_nodes)], len(nodes)
 
-# %% ../nbs/05_scalar_autograd.ipynb #e512c151
+# %% ../nbs/05_scalar_autograd.ipynb #10591500
+#| code-fold: true
 def _columns(nodes: list) -> dict:
     "Column of each node: 0 for the result, every child at least one further from it."
     column, moved = dict.fromkeys(nodes, 0), True
@@ -40,7 +52,8 @@ def _columns(nodes: list) -> dict:
                     column[child], moved = column[node] + 1, True
     return column
 
-# %% ../nbs/05_scalar_autograd.ipynb #0054fc02
+# %% ../nbs/05_scalar_autograd.ipynb #7fb1ddb1
+#| code-fold: true
 def _heights(column: dict, routes: list[tuple]) -> dict:
     "Height of each slot, after a few sweeps that move it towards its neighbours."
     rows, links = defaultdict(dict), defaultdict(list)
@@ -55,7 +68,14 @@ def _heights(column: dict, routes: list[tuple]) -> dict:
         height.update((s, i - (len(row) - 1) / 2) for i, s in enumerate(row))
     return height
 
-# %% ../nbs/05_scalar_autograd.ipynb #34eb6a02
+# %% ../nbs/05_scalar_autograd.ipynb #3da157c4
+#| code-fold: true
+def _in_words(node, label: dict) -> str:
+    "One node for those who do not see the picture."
+    made = f", {node._op} of {', '.join(label.get(child, 'an undrawn node') for child in node._prev)}"
+    return f"{label[node]}: data {node.data:.4g}, grad {node.grad:.4g}{made if node._prev else ''}"
+
+
 def _edge(route: tuple, place: Callable) -> str:
     "A curve from the child's right side through its slots to an arrow at the parent's left side."
     x, y = place(route[-1])
@@ -68,7 +88,8 @@ def _edge(route: tuple, place: Callable) -> str:
         path += "m-7 -4l7 4l-7 4" if slot is route[0] else f"H{x:g}"
     return f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity="0.65"/>'
 
-# %% ../nbs/05_scalar_autograd.ipynb #8e7ed6ba
+# %% ../nbs/05_scalar_autograd.ipynb #f7962fc7
+#| code-fold: true
 def _box(node, name: str, x: float, y: float, cut: bool) -> str:
     "A box with name, operation, data and grad; round for a leaf; a dashed stub where children are not drawn."
     lines = [f"data {node.data:.4g}", f"grad {node.grad:.4g}"]
@@ -82,23 +103,8 @@ def _box(node, name: str, x: float, y: float, cut: bool) -> str:
     size = f'width="104" height="56" rx="{4 if node._op else 16}"'
     return f'{stub}<rect x="{x:g}" y="{y - 28:g}" {size} fill="none" stroke="currentColor"/>{text}'
 
-# %% ../nbs/05_scalar_autograd.ipynb #4d2618cc
-class SVG(str):
-    "An SVG picture as text: a notebook shows it, `Path.write_text` saves it."
-
-    def _repr_html_(self):
-        return f'<div style="overflow-x:auto;max-width:100%">{self}</div>'
-
-    def __repr__(self):
-        return f"SVG({len(self)} characters)"
-
-
-def _in_words(node, label: dict) -> str:
-    "One node for those who do not see the picture."
-    made = f", {node._op} of {', '.join(label.get(child, 'an undrawn node') for child in node._prev)}"
-    return f"{label[node]}: data {node.data:.4g}, grad {node.grad:.4g}{made if node._prev else ''}"
-
-# %% ../nbs/05_scalar_autograd.ipynb #1900e06e
+# %% ../nbs/05_scalar_autograd.ipynb #aa7e8b73
+#| code-fold: true
 def _draw(nodes: list, total: int, column: dict, routes: list, height: dict, names: dict) -> SVG:
     last, low, high = max(column.values()), min(height.values()), max(height.values())
     wide, tall = max(300, 140 * last + 144), 72 * (high - low) + 64 + 24 * (total > len(nodes))
@@ -115,7 +121,8 @@ def _draw(nodes: list, total: int, column: dict, routes: list, height: dict, nam
     style = 'role="img" fill="currentColor" font-family="sans-serif" font-size="13" style="max-width:none"'
     return SVG(f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(body)}</svg>')
 
-# %% ../nbs/05_scalar_autograd.ipynb #851f77e9
+# %% ../nbs/05_scalar_autograd.ipynb #27d93a5f
+#| code-fold: true
 def draw_graph(
     value,  # the result: a Value, or any object with `data`, `grad`, `_prev` and `_op`
     names: dict | None = None,  # names for some of the nodes, like `{"a": a}`
@@ -130,8 +137,10 @@ def draw_graph(
     routes = [(n, *((child, k) for k in range(column[n] + 1, column[child])), child) for n, child in edges]
     return _draw(nodes, total, column, routes, _heights(column, routes), names or {})
 
-# %% ../nbs/05_scalar_autograd.ipynb #f5150a65
-_next_birth, _by_birth, _new = count().__next__, attrgetter("_birth"), object.__new__
+# %% ../nbs/05_scalar_autograd.ipynb #7a3c2d7e
+_next_birth = count().__next__  # 0, 1, 2, … one for each call
+_by_birth = attrgetter("_birth")  # to sort by
+_new = object.__new__  # makes an object without calling __init__
 
 
 def _number(data) -> float:
@@ -141,7 +150,7 @@ def _number(data) -> float:
     what = f"{type(data).__name__} {str(data)[:40]!r}"
     raise TypeError(f"Value: expected one number, got {what}; pass numbers one by one, like x[0].item()")
 
-# %% ../nbs/05_scalar_autograd.ipynb #a3743d9c
+# %% ../nbs/05_scalar_autograd.ipynb #7022b3eb
 class Value:
     """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
     Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
@@ -159,7 +168,7 @@ class Value:
         self.data, self.grad, self._op, self._birth = _number(data), 0.0, _op, _next_birth()
         self._prev, self._slopes = tuple(_children), tuple(_slopes)
 
-# %% ../nbs/05_scalar_autograd.ipynb #ccdbc97f
+# %% ../nbs/05_scalar_autograd.ipynb #99a90f63
 @patch
 def backward(self: Value) -> None:
     "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
@@ -176,7 +185,7 @@ def backward(self: Value) -> None:
         if grad:
             node.grad += grad
 
-# %% ../nbs/05_scalar_autograd.ipynb #d647165f
+# %% ../nbs/05_scalar_autograd.ipynb #e8ffb222
 def _pass_back(root: Value, order: list) -> None:
     "Every node passes on its gradient times its slopes. None is a closed road: not even 0 · inf = nan gets through."
     for node in order:
@@ -188,7 +197,7 @@ def _pass_back(root: Value, order: list) -> None:
             if slope is not None:
                 child.grad += slope * grad
 
-# %% ../nbs/05_scalar_autograd.ipynb #a7061a69
+# %% ../nbs/05_scalar_autograd.ipynb #e244277f
 def _lift(x) -> Value:
     return x if isinstance(x, Value) else Value(x)
 
@@ -207,7 +216,7 @@ def _unary(op: str, rule: Callable) -> Callable:
 
     return method
 
-# %% ../nbs/05_scalar_autograd.ipynb #cdd18366
+# %% ../nbs/05_scalar_autograd.ipynb #59fca3bd
 def _binary(op: str, rule: Callable) -> tuple[Callable, Callable]:
     def method(a, b):
         b = b if b.__class__ is Value else _lift(b)
@@ -223,7 +232,7 @@ Value.__mul__, Value.__rmul__ = _binary("*", lambda x, y: (x * y, (y, x)))
 Value.__neg__ = _unary("neg", lambda x: (-x, -1.0))
 Value.__repr__ = lambda self: f"Value(data={self.data}, grad={self.grad})"
 
-# %% ../nbs/05_scalar_autograd.ipynb #6760dbd3
+# %% ../nbs/05_scalar_autograd.ipynb #ab396086
 def _try(f: Callable, x: float, otherwise: float) -> float:
     try:
         return f(x)
@@ -241,7 +250,7 @@ def _div(x: float, y: float) -> float:
 _exp, _log = lambda x: _try(math.exp, x, math.inf), lambda x: _try(math.log, x, math.nan if x else -math.inf)
 _sin, _cos = lambda x: _try(math.sin, x, math.nan), lambda x: _try(math.cos, x, math.nan)
 
-# %% ../nbs/05_scalar_autograd.ipynb #2e5aeba5
+# %% ../nbs/05_scalar_autograd.ipynb #baec7bd1
 def _pow(x: float, y: float) -> float:
     "x to the power y: inf where it overflows, nan where it is not real, never complex."
     try:
@@ -252,15 +261,17 @@ def _pow(x: float, y: float) -> float:
 
 def _power(x: float, k: float) -> float:
     "The same for an exponent that is a plain number; PyTorch takes 0.5 to mean a square root."
+    if abs(k) != 0.5 or x > 0:
+        return _pow(x, k)
     root = x if x == 0 else math.nan
-    return _pow(x, k) if abs(k) != 0.5 or x > 0 else root if k > 0 else _div(1.0, root)
+    return root if k > 0 else _div(1.0, root)
 
 
 def _wins(x: float, y: float) -> tuple:
     "Slopes of max(x, y): 1 for the winner, None for the loser, a half each in a tie."
     return (0.5, 0.5) if x == y else (None if x < y else 1.0, None if y < x else 1.0)
 
-# %% ../nbs/05_scalar_autograd.ipynb #91bda37e
+# %% ../nbs/05_scalar_autograd.ipynb #17ff8414
 _ratio = lambda x, y: (q := _div(x, y), (_div(1.0, y), -_div(q, y)))
 Value.__truediv__, Value.__rtruediv__ = _binary("/", _ratio)
 Value.exp = _unary("exp", lambda x: (e := _exp(x), e))
@@ -274,7 +285,7 @@ Value.abs = Value.__abs__ = _unary("abs", lambda x: (abs(x), float((x > 0) - (x 
 Value.max = _binary("max", lambda x, y: (x if x >= y or x != x else y, _wins(x, y)))[0]
 Value.min = _binary("min", lambda x, y: (x if x <= y or x != x else y, _wins(y, x)))[0]
 
-# %% ../nbs/05_scalar_autograd.ipynb #d725b2ce
+# %% ../nbs/05_scalar_autograd.ipynb #83a5ad88
 _to_base = lambda x, y: None if y == 0 else y * _pow(x, y - 1)
 _to_exponent = lambda x, y: 0.0 if x == 0 and y >= 0 else _pow(x, y) * _log(x)
 _to_value, Value.__rpow__ = _binary("**", lambda x, y: (_pow(x, y), (_to_base(x, y), _to_exponent(x, y))))
@@ -287,7 +298,7 @@ Value.__lt__, Value.__le__, Value.__gt__, Value.__ge__ = map(_compare, (lt, le, 
 Value.__eq__ = lambda a, b: a.data == _lift(b).data if isinstance(b, Value | Real) else NotImplemented
 Value.__reduce__ = lambda self: (Value, (self.data,))
 
-# %% ../nbs/05_scalar_autograd.ipynb #f2e14fbb
+# %% ../nbs/05_scalar_autograd.ipynb #e42df63b
 def weighted_sum(
     weights: Iterable[Value | float],  # n numbers
     inputs: Iterable[Value | float],  # n numbers
@@ -302,7 +313,7 @@ def weighted_sum(
     w, x = [v.data for v in weights], [v.data for v in inputs]
     return _node(sum(map(mul, w, x), bias.data), "Σwx", (*weights, *inputs, bias), (*x, *w, 1.0))
 
-# %% ../nbs/05_scalar_autograd.ipynb #a743c17b
+# %% ../nbs/05_scalar_autograd.ipynb #459ceaeb
 class Module:
     "Something with parameters."
 
@@ -314,7 +325,7 @@ class Module:
         for p in self.parameters():
             p.grad = 0.0
 
-# %% ../nbs/05_scalar_autograd.ipynb #ad9a9d9a
+# %% ../nbs/05_scalar_autograd.ipynb #43982df4
 class Neuron(Module):
     "Weighted sum of `nin` inputs, then ReLU, or nothing if not `nonlin`."
 
@@ -333,7 +344,7 @@ class Neuron(Module):
     def __repr__(self) -> str:
         return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
 
-# %% ../nbs/05_scalar_autograd.ipynb #52c56ce2
+# %% ../nbs/05_scalar_autograd.ipynb #61d6c9aa
 class Layer(Module):
     "`nout` neurons that all see the same `nin` inputs. A layer of one neuron returns its Value, not a list."
 
@@ -353,7 +364,7 @@ class Layer(Module):
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
-# %% ../nbs/05_scalar_autograd.ipynb #5378a6fa
+# %% ../nbs/05_scalar_autograd.ipynb #107d0d09
 class MLP(Module):
     "Layers of the sizes `nouts` after `nin` inputs: ReLU in all but the last."
 

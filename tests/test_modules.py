@@ -208,6 +208,64 @@ def test_a_module_that_hands_its_input_through():
     torch.testing.assert_close(x.g, inp.grad)
 
 
+class Again(Module):
+    """Computes its block a second time on the way back, and goes back through it with the public methods."""
+
+    def __init__(self, block):
+        self.block = block
+
+    def forward(self, x):
+        out = self.block(x)
+        self.block.forget()
+        return out
+
+    def bwd(self, out, x):
+        self.block(x).g = out.g
+        self.block.backward(input_grad=True)
+
+
+@pytest.mark.parametrize("kind", [Again, Checkpoint])
+def test_a_call_or_a_backward_from_within_a_backward_stays_in_its_pass(kind):
+    w, b = torch.randn(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    blocks = [kind(Sequential(Linear.from_weights(w, b), Tanh())) for _ in range(3)]
+    model, loss_fn, x = Sequential(*blocks), MSELoss(), torch.randn(4, 3, dtype=torch.float64)
+    leaf, target = w.clone().requires_grad_(), torch.zeros(4, 3, dtype=torch.float64)
+    out = x
+    for _ in blocks:
+        out = (out @ leaf).tanh()
+    out.square().mean().backward()
+    for accumulate, times in ((False, 1), (True, 2), (True, 3), (False, 1)):
+        loss_fn(model(x), target)
+        loss_fn.backward()
+        model.backward(accumulate=accumulate)
+        torch.testing.assert_close(w.g, times * leaf.grad)
+
+
+def test_accumulate_is_for_one_backward_and_ends_with_it_even_after_an_error():
+    class Breaks(Module):
+        def forward(self, x):
+            return x * 1
+
+        def bwd(self, out, x):
+            raise ArithmeticError
+
+    first, second, x = Linear(2, 1, seed=0), Linear(2, 1, seed=1), torch.randn(3, 2)
+    for times in (1, 2, 3):
+        for layer in (first, second):
+            layer(x).g = torch.ones(3, 1)
+        first.backward(accumulate=True)
+        second.backward()  # its old gradient is replaced, though the other one's is kept
+        torch.testing.assert_close(first.b.g, torch.tensor([3.0 * times]))
+        assert torch.equal(second.b.g, torch.tensor([3.0]))
+    wrong = Breaks()
+    wrong(x).g = x
+    with pytest.raises(ArithmeticError):
+        wrong.backward(accumulate=True)
+    first(x).g = torch.ones(3, 1)
+    first.backward()
+    assert torch.equal(first.b.g, torch.tensor([3.0]))
+
+
 def test_weighted_losses():
     layer, x = Linear(2, 1, seed=0), torch.randn(3, 2)
     pred = layer(x)
