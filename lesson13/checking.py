@@ -621,11 +621,14 @@ def is_bare(kind: type) -> bool:
     "A class that takes nothing over either, except from PyTorch?"
     return all(base is object or base.__module__.startswith("torch.") for base in kind.__bases__)
 
-# %% ../nbs/90_checking.ipynb #d8be56ae
+# %% ../nbs/90_checking.ipynb #691cd257
 def blank_bodies() -> set[bytes]:
     "The bytecode of bodies that do nothing."
 
     def only_dots(): ...
+
+    def documented():
+        "Words."
 
     def returns_none():
         return None
@@ -633,7 +636,7 @@ def blank_bodies() -> set[bytes]:
     def returns_dots():
         return ...
 
-    return {body.__code__.co_code for body in (only_dots, returns_none, returns_dots)}
+    return {body.__code__.co_code for body in (only_dots, documented, returns_none, returns_dots)}
 
 
 BLANK_BODIES = blank_bodies()
@@ -677,7 +680,7 @@ def fault_of_change(got: Outcome) -> Fault | None:
     changed = f"{' and '.join(got.changed[:3])} {'is' if len(got.changed) == 1 else 'are'}"
     return Fault("changes its input", f"{changed} not what it was before the call.") if got.changed else None
 
-# %% ../nbs/90_checking.ipynb #8446bde3
+# %% ../nbs/90_checking.ipynb #535ac9dd
 def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fault | None:
     "An exception that should not be, or one that should and is not."
     if got.error is None:
@@ -687,11 +690,11 @@ def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fa
         return None
     if isinstance(got.error, NotImplementedError):
         return Fault("not attempted", "")
-    place = f", in {got.line}" if got.line else ""
+    place = f" in {got.line}" if got.line else ""
     if isinstance(got.error, TimeUp):
-        sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}. Does a loop never end?"
-        return Fault("too slow", sentence)
-    return Fault("raised", f"{in_words(got.error)}{place}", cause=shapes_of(inputs))
+        sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}"
+        return Fault("too slow", sentence, cause="Does a loop never end?")
+    return Fault("raised", f"{in_words(got.error)}{',' * bool(place)}{place}", cause=shapes_of(inputs))
 
 # %% ../nbs/90_checking.ipynb #7bd35764
 def shapes_of(inputs: dict) -> str:
