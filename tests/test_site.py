@@ -120,6 +120,8 @@ def test_directives_are_yaml(pages):
             if cell.cell_type == "code" and cell.get("source"):
                 options = "\n".join(re.findall(r"^#\| (\S+: .*)$", cell.source, re.M))
                 assert isinstance(yaml.safe_load(options or "{}"), dict), f"{name}: {options}"
+                keys = re.findall(r"^#\| (\S+): ", cell.source, re.M)
+                assert len(keys) == len(set(keys)), f"{name}: {keys}, which Quarto refuses"
 
 
 def test_pages_are_small(pages):
