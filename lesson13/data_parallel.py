@@ -25,12 +25,22 @@ from .losses import CrossEntropyLoss
 from .modules import Linear, Sequential
 from .training import digit_classifier, parameters_of, shuffled, update
 
-# %% ../nbs/12_data_parallel.ipynb #d4e0e99e
+# %% ../nbs/12_data_parallel.ipynb #472fac89
 def average_gradients(
     grads_per_worker: list[list[Tensor]],  # for each worker, its mean gradient for each parameter
     batch_sizes: list[int],  # how many rows each worker had
 ) -> list[Tensor]:  # for each parameter, the gradient of the whole batch
-    "The mean of the workers' gradients, each weighted by its number of rows."
+    "The mean of the workers' gradients, each weighted by its number of rows. `ValueError` if they do not fit."
+    check_gradients(grads_per_worker, batch_sizes)
+    total = sum(batch_sizes)
+    return [
+        sum(g * (n / total) for g, n in zip(grads, batch_sizes, strict=True))
+        for grads in zip(*grads_per_worker, strict=True)
+    ]
+
+# %% ../nbs/12_data_parallel.ipynb #6b90173a
+def check_gradients(grads_per_worker, batch_sizes) -> None:
+    "`ValueError` unless there is one size a worker, and tensors of one shape for each parameter."
     if len(grads_per_worker) != len(batch_sizes) or sum(batch_sizes) < 1:
         raise ValueError(
             f"average_gradients: {len(grads_per_worker)} workers but batch sizes {batch_sizes}; give one size a worker"
@@ -41,11 +51,6 @@ def average_gradients(
             raise ValueError(
                 f"average_gradients: one parameter, gradients {shapes}; give tensors of one shape"
             )
-    total = sum(batch_sizes)
-    return [
-        sum(g * (n / total) for g, n in zip(grads, batch_sizes, strict=True))
-        for grads in zip(*grads_per_worker, strict=True)
-    ]
 
 # %% ../nbs/12_data_parallel.ipynb #49ffb31c
 def share(
