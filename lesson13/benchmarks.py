@@ -367,9 +367,9 @@ CLAIMS += [
     Claim("Ours: all threads, or one", "epoch_threads", "modules, all threads", "modules, one thread"),
 ]
 
-# %% ../nbs/92_benchmarks.ipynb #72063baa
+# %% ../nbs/92_benchmarks.ipynb #855169e0
 def grow(setup: Setup, cases: dict[int, tuple[int, int, int]]) -> dict:
-    "Seconds for a row, for each case: number → (rows, hidden units, batch size). The number ends the contestant's name."
+    "Seconds a row for each case, number → (rows, hidden units, batch size); the number ends the name."
     found = {}
     for number, (n, n_hidden, batch_size) in cases.items():
         ways = epoch_ways(n_hidden, batch_size, setup.device)
@@ -481,7 +481,7 @@ def time_value_node(setup: Setup) -> dict:
     times = interleave(ways, setup.of(15, 5))
     return {name: [t / 400 for t in ts] for name, ts in times.items()}
 
-# %% ../nbs/92_benchmarks.ipynb #956fe00d
+# %% ../nbs/92_benchmarks.ipynb #c40efd4d
 @experiment("value_chain", unit="s a node")
 def time_value_chain(setup: Setup) -> dict:
     "Forward and backward through ever longer chains of ours."
@@ -497,13 +497,13 @@ def time_value_chain(setup: Setup) -> dict:
 
 @experiment("value_bytes", unit="bytes a node", clock="")
 def weigh_values(setup: Setup) -> dict:
-    "What a chain of 10,000 nodes keeps in memory."
-    found = {}
+    "What a chain of 10,000 nodes (2,000 if quick) keeps in memory."
+    found, n = {}, setup.of(10_000, 2_000)
     for name, cls in {"Value": scalar_autograd.Value, "micrograd": micrograd("engine").Value}.items():
         gc.collect()
         tracemalloc.start()
-        last = chain(cls, 10_000)
-        found[name] = [tracemalloc.get_traced_memory()[0] / 10_000]
+        last = chain(cls, n)
+        found[name] = [tracemalloc.get_traced_memory()[0] / n]
         tracemalloc.stop()
         del last
     return found
