@@ -5,15 +5,23 @@
 # %% auto #0
 __all__ = ['logsumexp', 'softmax', 'log_softmax', 'nll_loss', 'cross_entropy', 'CrossEntropyLoss']
 
-# %% ../nbs/09_log_sum_exp.ipynb #114fac83
+# %% ../nbs/09_log_sum_exp.ipynb #8b54d32d
 from collections.abc import Sequence
 
 import torch
+from fastcore.basics import patch
 from torch import Tensor
 
 from .modules import Module, add_grad
 
-# %% ../nbs/09_log_sum_exp.ipynb #f58516a3
+# %% ../nbs/09_log_sum_exp.ipynb #b67e69ef
+def _rounding(x: Tensor, origin: Tensor, gaps: Tensor) -> Tensor:
+    "What `gaps = x - origin` lost, so that x - origin == gaps + lost exactly."
+    back = gaps - x
+    lost = (x - (gaps - back)) - (origin + back)
+    return torch.where(lost.isfinite(), lost, 0.0).detach()
+
+# %% ../nbs/09_log_sum_exp.ipynb #7a1ced55
 def _shift(
     x: Tensor,  # (..., n)
 ) -> tuple[Tensor, ...]:  # largest (..., 1), gaps, their rounding and exps (..., n), the rest (..., 1)
@@ -28,14 +36,7 @@ def _shift(
     exps = gaps.exp() * (1 + lost)
     return largest, gaps, lost, exps, exps.scatter(-1, where, 0.0).sum(-1, keepdim=True)
 
-# %% ../nbs/09_log_sum_exp.ipynb #3a3df1e7
-def _rounding(x: Tensor, origin: Tensor, gaps: Tensor) -> Tensor:
-    "What `gaps = x - origin` lost, so that x - origin == gaps + lost exactly."
-    back = gaps - x
-    lost = (x - (gaps - back)) - (origin + back)
-    return torch.where(lost.isfinite(), lost, 0.0).detach()
-
-# %% ../nbs/09_log_sum_exp.ipynb #4cbfcc4a
+# %% ../nbs/09_log_sum_exp.ipynb #cad43deb
 def _check_float(
     name: str,  # the function that asks, for the message
     x: Tensor,  # what it was given
@@ -51,7 +52,7 @@ def _working(x: Tensor) -> Tensor:
     "`x` as float64, or as float32 on Apple's mps, which has no float64."
     return x.float() if x.device.type == "mps" else x.double()
 
-# %% ../nbs/09_log_sum_exp.ipynb #d12ec45e
+# %% ../nbs/09_log_sum_exp.ipynb #4ab1c8d0
 def _rows(
     x: Tensor,  # any shape
     dim: int | Sequence[int],  # the dimensions to reduce; () means all
@@ -65,7 +66,7 @@ def _rows(
     reduced = {d % at_least_1d.ndim for d in dims}
     return rows, [1 if d in reduced else n for d, n in enumerate(x.shape)]
 
-# %% ../nbs/09_log_sum_exp.ipynb #d32584c8
+# %% ../nbs/09_log_sum_exp.ipynb #dc4611a2
 def logsumexp(
     x: Tensor,  # any shape, float16 to float64
     dim: int | Sequence[int] = -1,  # the dimension or dimensions to add over
@@ -78,7 +79,7 @@ def logsumexp(
     out = (largest + rest.log1p()).squeeze(-1).to(x.dtype)
     return out.reshape(kept_shape) if keepdim else out
 
-# %% ../nbs/09_log_sum_exp.ipynb #75e929d8
+# %% ../nbs/09_log_sum_exp.ipynb #a28179b1
 def _parts(name: str, x: Tensor, dim: int) -> tuple[Tensor, ...]:
     "Gaps, what rounding lost of them, their exps and the rest, with `dim` at the end."
     _check_float(name, x)
@@ -95,7 +96,7 @@ def softmax(
     _, _, exps, rest = _parts("softmax", x, dim)
     return (exps / (1 + rest)).movedim(-1, dim).reshape(x.shape).to(x.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #9ba2ff6b
+# %% ../nbs/09_log_sum_exp.ipynb #040ccb0e
 def log_softmax(
     x: Tensor,  # any shape, float16 to float64
     dim: int = -1,  # the dimension whose entries compete
@@ -104,7 +105,7 @@ def log_softmax(
     gaps, lost, _, rest = _parts("log_softmax", x, dim)
     return (gaps - (rest.log1p() - lost)).movedim(-1, dim).reshape(x.shape).to(x.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #ceef30a6
+# %% ../nbs/09_log_sum_exp.ipynb #76a748ee
 def _check_target(name: str, scores: Tensor, target: Tensor) -> None:
     "Raise `TypeError` or `ValueError` unless target holds one whole number for each row of scores."
     kind = target.dtype if isinstance(target, Tensor) else type(target).__name__
@@ -119,7 +120,12 @@ def _check_target(name: str, scores: Tensor, target: Tensor) -> None:
             f"got {tuple(scores.shape)} and {tuple(target.shape)}"
         )
 
-# %% ../nbs/09_log_sum_exp.ipynb #ba0113f0
+# %% ../nbs/09_log_sum_exp.ipynb #fd4392ae
+def _all_exist(index: Tensor, n_classes: int) -> bool:
+    "Are all class numbers between 0 and n_classes - 1?"
+    return 0 <= int(index.min()) and int(index.max()) < n_classes
+
+# %% ../nbs/09_log_sum_exp.ipynb #93475de0
 def _pick(name: str, scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "scores[i, target[i]] for every row i, and the index, both (n, 1); `ValueError` for a class that does not exist."
     index = target.long().unsqueeze(1)
@@ -134,11 +140,7 @@ def _pick(name: str, scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         f"but the {scores.shape[1]} classes are numbered from 0 to {scores.shape[1] - 1}"
     ) from None
 
-
-def _all_exist(index: Tensor, n_classes: int) -> bool:
-    return 0 <= int(index.min()) and int(index.max()) < n_classes
-
-# %% ../nbs/09_log_sum_exp.ipynb #b02d8fad
+# %% ../nbs/09_log_sum_exp.ipynb #999e14ce
 def nll_loss(
     log_probs: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,), of any whole-number type
@@ -149,7 +151,7 @@ def nll_loss(
     picked, _ = _pick("nll_loss", log_probs, target)
     return -_working(picked).mean().to(log_probs.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #a7011d34
+# %% ../nbs/09_log_sum_exp.ipynb #a1ea5dfd
 def cross_entropy(
     logits: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,), of any whole-number type
@@ -160,25 +162,37 @@ def cross_entropy(
     picked, _ = _pick("cross_entropy", log_softmax(_working(logits)), target)
     return -picked.mean().to(logits.dtype)
 
-# %% ../nbs/09_log_sum_exp.ipynb #67d45539
+# %% ../nbs/09_log_sum_exp.ipynb #7594ecf7
 class CrossEntropyLoss(Module):
     "Mean cross entropy of logits (n, n_classes) and class numbers (n,). Raises as `cross_entropy` does."
 
-    share = torch.empty(0, 1)  # of a row in the mean: 1/n for each
+    checked = ()  # what the last batch looked like that was checked
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        _check_float("CrossEntropyLoss", logits)
-        _check_target("CrossEntropyLoss", logits, target)
-        n, share = len(target), self.share
-        if len(share) != n or share.dtype != logits.dtype or share.device != logits.device:
-            self.share = logits.new_full((n, 1), 1 / n)
-        shifted = logits - logits.amax(1, keepdim=True)
+        if _looks(logits, target) != self.checked:
+            self.prepare(logits, target)
+        shifted = logits - logits.amax(1, True)
         picked, self.index = _pick("CrossEntropyLoss", shifted, target)
         self.exps = shifted.exp_()
-        self.totals = self.exps.sum(1, keepdim=True)
-        return ((self.totals.log() - picked) * self.share).sum()
+        self.totals = self.exps.sum(1, True)
+        return self.totals.log().sub_(picked).mul_(self.share).sum()
 
     def bwd(self, out: Tensor, logits: Tensor, target: Tensor) -> None:
         grad = self.exps.mul_(self.share / self.totals)  # softmax / n
-        grad.scatter_add_(1, self.index, -self.share)  # minus one-hot / n
+        grad.scatter_add_(1, self.index, self.minus_share)  # minus one-hot / n
         add_grad(logits, grad * out.g if hasattr(out, "g") else grad)
+
+# %% ../nbs/09_log_sum_exp.ipynb #6252fb29
+def _looks(logits: Tensor, target: Tensor) -> tuple | None:
+    "Shapes, types and device of a batch; `None` if these are no tensors."
+    if isinstance(logits, Tensor) and isinstance(target, Tensor):
+        return logits.shape, logits.dtype, logits.device, target.shape, target.dtype
+
+
+@patch
+def prepare(self: CrossEntropyLoss, logits: Tensor, target: Tensor) -> None:
+    "Check a batch that looks unlike the last, and make its columns of 1/n and -1/n."
+    _check_float("CrossEntropyLoss", logits)
+    _check_target("CrossEntropyLoss", logits, target)
+    self.share = logits.new_full((len(target), 1), 1 / len(target))
+    self.minus_share, self.checked = -self.share, _looks(logits, target)

@@ -7,7 +7,7 @@ __all__ = ['LOSS_LIMIT', 'DEFAULTS', 'EPOCHS', 'digit_classifier', 'accuracy', '
            'History', 'Diverged', 'step', 'decayed', 'train', 'whole_file', 'save_checkpoint', 'load_checkpoint',
            'main']
 
-# %% ../nbs/10_training.ipynb #d0d0171a
+# %% ../nbs/10_training.ipynb #e81c0ba9
 import argparse
 import io
 import math
@@ -20,13 +20,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
+from fastcore.basics import patch
 from torch import Tensor
 
 from .data import Digits, load_data
-from .losses import CrossEntropyLoss
+from .losses import CrossEntropyLoss, _check_float, _check_target
 from .modules import Linear, ReLU, Sequential
 
-# %% ../nbs/10_training.ipynb #a2d1e3d6
+# %% ../nbs/10_training.ipynb #3a691e56
 def digit_classifier(
     n_in: int,  # pixels of a picture
     n_hidden: int,  # units of the hidden layer
@@ -37,28 +38,22 @@ def digit_classifier(
     first, last = Linear(n_in, n_hidden, seed=seed), Linear(n_hidden, n_classes, seed=seed + 1)
     return Sequential(first, ReLU(), last)
 
-# %% ../nbs/10_training.ipynb #6c3ad49c
+# %% ../nbs/10_training.ipynb #e3209623
 def accuracy(
     logits: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,)
 ) -> float:  # between 0 and 1
     "The share of rows whose largest logit stands at the target. `ValueError` or `TypeError` for what does not fit."
-    if not (isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.is_floating_point()):
-        kinds = " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in (logits, target))
-        raise TypeError(f"accuracy: expected logits as a float tensor and target as a tensor, got {kinds}")
-    if logits.ndim != 2 or target.shape != logits.shape[:1] or len(target) == 0:
-        raise ValueError(
-            f"accuracy: logits are {tuple(logits.shape)} and target is {tuple(target.shape)}; "
-            "expected (n, n_classes) and (n,), n at least 1"
-        )
+    _check_float("accuracy", logits)
+    _check_target("accuracy", logits, target)
     return (logits.argmax(1) == target).sum().item() / len(target)
 
-# %% ../nbs/10_training.ipynb #908e66bc
+# %% ../nbs/10_training.ipynb #eb85fce9
 def parameters_of(model: Sequential) -> list[Tensor]:
     "The weights and biases of every layer that has them."
     return [p for layer in model.layers if hasattr(layer, "w") for p in (layer.w, layer.b)]
 
-
+# %% ../nbs/10_training.ipynb #e604e64d
 def update(
     model: Sequential,  # after model.backward()
     lr: float,  # learning rate
@@ -67,7 +62,7 @@ def update(
     for p in parameters_of(model):
         p.sub_(p.g, alpha=lr)
 
-# %% ../nbs/10_training.ipynb #2611c36c
+# %% ../nbs/10_training.ipynb #1e7e15a6
 def shuffled(
     n: int,  # how many rows
     seed: int,  # of the run
@@ -76,7 +71,7 @@ def shuffled(
     "The order of one epoch. It depends on `seed` and `epoch` alone, so a resumed run shuffles as an unbroken one."
     return torch.randperm(n, generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
 
-# %% ../nbs/10_training.ipynb #331b510e
+# %% ../nbs/10_training.ipynb #e8b4d7eb
 @torch.no_grad()
 def evaluate(
     model: Sequential,  # from x (n, n_in) to logits (n, n_classes)
@@ -91,7 +86,7 @@ def evaluate(
         right += accuracy(logits, y_part) * len(y_part)
     return loss / len(y), right / len(y)
 
-# %% ../nbs/10_training.ipynb #a06f4b39
+# %% ../nbs/10_training.ipynb #4488036f
 @dataclass
 class History:
     "What happened during training: a number a batch, two an epoch. `plot()` draws it."
@@ -106,34 +101,33 @@ class History:
     def epoch(self) -> int:  # finished epochs
         return len(self.valid_loss)
 
-# %% ../nbs/10_training.ipynb #4925be9d
-def _plot_history(history: History):  # -> a matplotlib Figure
+# %% ../nbs/10_training.ipynb #a04adbee
+def _draw_losses(history: History, ax) -> None:
+    "The loss of each batch, its mean over each epoch, and the validation loss."
+    n, epochs = history.n_batches, range(1, history.epoch + 1)
+    means = [sum(history.batch_loss[n * (e - 1) : n * e]) / n for e in epochs]
+    at = [i / n for i in range(len(history.batch_loss))]
+    ax.plot(at, history.batch_loss, color="0.8", lw=0.6, label="batch")
+    ax.plot(epochs, means, "-", label="training, mean of epoch")
+    ax.plot(epochs, history.valid_loss, "--", label="validation")
+    ax.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
+    ax.legend(fontsize=9)
+
+# %% ../nbs/10_training.ipynb #3b99ccf3
+@patch
+def plot(self: History):  # a matplotlib Figure
     "Losses on the left, accuracy on the right, against epochs."
     import matplotlib.pyplot as plt
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
-    n, epochs = history.n_batches, range(1, history.epoch + 1)
-    means = [sum(history.batch_loss[n * (e - 1) : n * e]) / n for e in epochs]
-    left.plot(
-        [i / n for i in range(len(history.batch_loss))],
-        history.batch_loss,
-        color="0.8",
-        lw=0.6,
-        label="batch",
-    )
-    left.plot(epochs, means, "-", label="training, mean of epoch")
-    left.plot(epochs, history.valid_loss, "--", label="validation")
-    left.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
-    left.legend(fontsize=9)
-    right.plot(epochs, history.valid_accuracy, "k--", marker="." if history.epoch < 20 else "")
+    _draw_losses(self, left)
+    epochs = range(1, self.epoch + 1)
+    right.plot(epochs, self.valid_accuracy, "k--", marker="." if self.epoch < 20 else "")
     right.set(xlabel="epoch", ylabel="validation accuracy")
     plt.close(fig)
     return fig
 
-
-History.plot = _plot_history
-
-# %% ../nbs/10_training.ipynb #f374049a
+# %% ../nbs/10_training.ipynb #2e221205
 LOSS_LIMIT = 1000.0  # far above anything that learning can lead to
 
 
@@ -148,7 +142,7 @@ class Diverged(RuntimeError):
             "make sure too that the data hold no NaN"
         )
 
-# %% ../nbs/10_training.ipynb #09580da2
+# %% ../nbs/10_training.ipynb #d7a8fd31
 def step(model: Sequential, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float) -> float:
     "One update from one batch; returns the loss before it. A loss beyond LOSS_LIMIT, or NaN, changes nothing."
     loss = loss_fn(model(x), y).item()
@@ -158,7 +152,7 @@ def step(model: Sequential, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr:
         update(model, lr)
     return loss
 
-# %% ../nbs/10_training.ipynb #45df39d2
+# %% ../nbs/10_training.ipynb #014e6d42
 def decayed(
     lr: float,  # at the start
     i: int,  # updates done
@@ -167,7 +161,7 @@ def decayed(
     "lr * (1 + cos(pi * i / n)) / 2: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
-# %% ../nbs/10_training.ipynb #8e4cfb31
+# %% ../nbs/10_training.ipynb #3fa286e5
 def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> None:
     "Do the batches of the current epoch that are still to do."
     order = shuffled(len(data.x_train), seed, history.epoch).to(data.x_train.device)
@@ -186,7 +180,7 @@ def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> No
     history.valid_loss.append(valid_loss)
     history.valid_accuracy.append(valid_accuracy)
 
-# %% ../nbs/10_training.ipynb #b6ec6d42
+# %% ../nbs/10_training.ipynb #115b174e
 @contextmanager
 def _few_threads(model: Sequential, batch_size: int):
     "For small matrices, one thread: where others use the machine too, threads wait longer than they compute."
@@ -198,7 +192,15 @@ def _few_threads(model: Sequential, batch_size: int):
     finally:
         torch.set_num_threads(before)
 
-# %% ../nbs/10_training.ipynb #81bce9d7
+# %% ../nbs/10_training.ipynb #d5190f48
+def _check_run(epochs: int, batch_size: int, lr: float) -> None:
+    "`ValueError` unless all three are positive, and lr is finite."
+    if epochs < 1 or batch_size < 1 or not 0 < lr < math.inf:
+        raise ValueError(
+            f"train: epochs={epochs}, batch_size={batch_size}, lr={lr}; all three must be positive"
+        )
+
+# %% ../nbs/10_training.ipynb #5649d2f8
 @torch.no_grad()
 def train(
     model: Sequential,  # trained in place
@@ -214,10 +216,7 @@ def train(
     after_epoch: Callable[[History], object] | None = None,  # called each epoch; likewise
 ) -> History:
     "Minibatch gradient descent on the cross entropy, with the model's own `backward`. Raises `Diverged`."
-    if epochs < 1 or batch_size < 1 or not 0 < lr < math.inf:
-        raise ValueError(
-            f"train: epochs={epochs}, batch_size={batch_size}, lr={lr}; all three must be positive"
-        )
+    _check_run(epochs, batch_size, lr)
     history = History() if history is None else history
     history.n_batches, history.stopped = -(-len(data.x_train) // batch_size), False
     n_steps = epochs * history.n_batches
@@ -229,13 +228,13 @@ def train(
                 history.stopped = history.epoch < epochs
     return history
 
-# %% ../nbs/10_training.ipynb #b6f62a73
+# %% ../nbs/10_training.ipynb #82e351c4
 def _part(path: str | os.PathLike) -> Path:
     "The name under which `path` is written."
     path = Path(os.path.realpath(path))
     return path.with_name(f".part{os.getpid()}-{path.name}")
 
-# %% ../nbs/10_training.ipynb #c58696cc
+# %% ../nbs/10_training.ipynb #a8992490
 @contextmanager
 def whole_file(
     path: str | os.PathLike,  # the file to make or replace
@@ -248,7 +247,11 @@ def whole_file(
     finally:
         part.unlink(missing_ok=True)
 
-# %% ../nbs/10_training.ipynb #bb19ac70
+# %% ../nbs/10_training.ipynb #3f028d12
+DEFAULTS = {"source": "digits", "hidden": 50, "batch_size": 64, "lr": 0.5, "decay": True, "seed": 0}
+EPOCHS = {"digits": 60, "mnist": 5}
+
+# %% ../nbs/10_training.ipynb #8144d524
 def save_checkpoint(
     path: str | os.PathLike,  # the file; whole at every moment
     model: Sequential,  # its parameters are kept
@@ -260,7 +263,7 @@ def save_checkpoint(
     with whole_file(path) as part:
         torch.save({**kept, "weights": [p.detach().cpu() for p in parameters_of(model)]}, part)
 
-# %% ../nbs/10_training.ipynb #5129d4c9
+# %% ../nbs/10_training.ipynb #4714e9f0
 def load_checkpoint(
     path: str | os.PathLike,  # a file that `save_checkpoint` wrote
 ) -> tuple[Sequential, History, dict]:  # model, history, settings
@@ -277,18 +280,14 @@ def load_checkpoint(
     except Exception as error:  # a damaged file fails in many ways
         raise ValueError(f"{path}: not a checkpoint of lesson13-train, or damaged") from error
 
-# %% ../nbs/10_training.ipynb #eaf9047c
-DEFAULTS = {"source": "digits", "hidden": 50, "batch_size": 64, "lr": 0.5, "decay": True, "seed": 0}
-EPOCHS = {"digits": 60, "mnist": 5}
-
-# %% ../nbs/10_training.ipynb #819b9f45
+# %% ../nbs/10_training.ipynb #60795c32
 class _Parser(argparse.ArgumentParser):
     "Says what is wrong in one line."
 
     def error(self, message: str):
         self.exit(2, f"{self.prog}: {message}\n")
 
-# %% ../nbs/10_training.ipynb #ab75933d
+# %% ../nbs/10_training.ipynb #85f3ffea
 def _number(kind: type, fits: Callable, wanted: str) -> Callable[[str], float]:
     "An argparse type: numbers that fit."
 
@@ -300,7 +299,7 @@ def _number(kind: type, fits: Callable, wanted: str) -> Callable[[str], float]:
 
     return parse
 
-# %% ../nbs/10_training.ipynb #3cb2039b
+# %% ../nbs/10_training.ipynb #74560851
 _count = _number(int, lambda n: 1 <= n <= 10**9, "a whole number from 1 up")
 _rate = _number(float, lambda x: 0 < x < math.inf, "a number above 0")
 _seed = _number(int, lambda n: 0 <= n < 2**32, "a whole number from 0 to 2**32 - 1")
@@ -326,7 +325,16 @@ _OPTIONS = {
     "--plot": dict(metavar="FILE", help="draw the curves into a .png, .svg or .pdf"),
 }
 
-# %% ../nbs/10_training.ipynb #1f88b138
+# %% ../nbs/10_training.ipynb #793170ea
+def _with_default(name: str, option: dict) -> dict:
+    "The option, its default in its help."
+    key = name[2:].replace("-", "_")
+    if key not in DEFAULTS:
+        return option
+    shown = "yes" if key == "decay" else DEFAULTS[key]
+    return {**option, "help": f"{option['help']} (default: {shown})"}
+
+# %% ../nbs/10_training.ipynb #985ae39d
 def _parser() -> _Parser:
     "The options of lesson13-train."
     parser = _Parser(
@@ -337,14 +345,10 @@ def _parser() -> _Parser:
         "1 the loss diverged, 2 an argument or a file is wrong, 130 stopped by Ctrl-C.",
     )
     for name, option in _OPTIONS.items():
-        key = name[2:].replace("-", "_")
-        if key in DEFAULTS:
-            shown = "yes" if key == "decay" else DEFAULTS[key]
-            option = {**option, "help": f"{option['help']} (default: {shown})"}
-        parser.add_argument(name, **option)
+        parser.add_argument(name, **_with_default(name, option))
     return parser
 
-# %% ../nbs/10_training.ipynb #45b3b0a0
+# %% ../nbs/10_training.ipynb #6b45df11
 def _check_output(option: str, path: str) -> None:
     "Raise `ValueError` unless a file can be made at `path`: now, not after the training."
     target, part = Path(os.path.realpath(path)), _part(path)
@@ -360,7 +364,7 @@ def _check_output(option: str, path: str) -> None:
     except (OSError, ValueError) as error:
         raise ValueError(f"{option} {path}: cannot be written ({error})") from None
 
-# %% ../nbs/10_training.ipynb #93e9e42a
+# %% ../nbs/10_training.ipynb #e37af5c4
 def _check_outputs(save: str | None, plot: str | None) -> None:
     "Raise `ValueError` if the result could not be kept where the arguments say."
     for option, path in (("--save", save), ("--plot", plot)):
@@ -371,7 +375,7 @@ def _check_outputs(save: str | None, plot: str | None) -> None:
     if save and plot and os.path.realpath(save) == os.path.realpath(plot):
         raise ValueError(f"--save and --plot both name {save}; choose two names")
 
-# %% ../nbs/10_training.ipynb #d4f01da4
+# %% ../nbs/10_training.ipynb #9bd861ec
 def _check_device(name: str) -> torch.device:
     "The device, or a `ValueError` that lists what this machine has."
     try:
@@ -382,7 +386,7 @@ def _check_device(name: str) -> torch.device:
         have = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise ValueError(f"--device {name}: not available; this machine has {', '.join(have)}") from None
 
-# %% ../nbs/10_training.ipynb #a6ab1a61
+# %% ../nbs/10_training.ipynb #972f5384
 def _settings(args: argparse.Namespace, kept: dict | None) -> dict:
     "How to train: what the arguments say, else the checkpoint, else the defaults."
     names = [*DEFAULTS, "epochs"]
@@ -398,7 +402,7 @@ def _settings(args: argparse.Namespace, kept: dict | None) -> dict:
             )
     return {"epochs": EPOCHS[kept["source"]], **kept, **given}
 
-# %% ../nbs/10_training.ipynb #aea03f5c
+# %% ../nbs/10_training.ipynb #56a319e2
 def _move(device: torch.device, data: Digits, model: Sequential) -> tuple[Digits, Sequential]:
     "Data and model on `device`."
     tensors = {k: v.to(device) for k, v in vars(data).items() if isinstance(v, Tensor)}
@@ -407,7 +411,7 @@ def _move(device: torch.device, data: Digits, model: Sequential) -> tuple[Digits
             layer.w, layer.b = layer.w.to(device), layer.b.to(device)
     return replace(data, **tensors), model
 
-# %% ../nbs/10_training.ipynb #1d6f12f3
+# %% ../nbs/10_training.ipynb #968a0b3f
 def _prepare(args: argparse.Namespace) -> tuple[dict, Digits, Sequential, History]:
     "Check everything that can be wrong before training, and make what it needs."
     _check_outputs(args.save, args.plot)
@@ -424,7 +428,7 @@ def _prepare(args: argparse.Namespace) -> tuple[dict, Digits, Sequential, Histor
         )
     return settings, *_move(device, data, model), history
 
-# %% ../nbs/10_training.ipynb #97b572e8
+# %% ../nbs/10_training.ipynb #1d488197
 @contextmanager
 def _ctrl_c():
     "In this block the first Ctrl-C only leaves a note in the list that it gives; a second one interrupts."
@@ -441,7 +445,7 @@ def _ctrl_c():
     finally:
         signal.signal(signal.SIGINT, before)
 
-# %% ../nbs/10_training.ipynb #cecd5ac0
+# %% ../nbs/10_training.ipynb #ac371aed
 def _show(bar, history: History, epochs: int) -> None:
     "Write epoch, loss (mean of the last 100 batches) and accuracy beside the progress bar."
     recent = history.batch_loss[-100:]
@@ -449,40 +453,41 @@ def _show(bar, history: History, epochs: int) -> None:
     bar.set_description(f"epoch {min(history.epoch + 1, epochs)}/{epochs}", refresh=False)
     bar.set_postfix_str(f"loss {sum(recent) / len(recent):.4f}{accuracy}", refresh=False)
 
-# %% ../nbs/10_training.ipynb #b8e560bf
-def _run(args, settings, data, model, history) -> None:
-    "Train with a progress bar, and save after each epoch."
+# %% ../nbs/10_training.ipynb #b803eef3
+def _progress_bar(settings: dict, data: Digits, history: History):
+    "One tick for each batch of the run; a file or a pipe gets fewer lines than a terminal."
     from tqdm import tqdm
 
-    epochs, terminal = settings["epochs"], sys.stderr.isatty()
-    total = epochs * -(-len(data.x_train) // settings["batch_size"])
-    bar = tqdm(total=total, initial=len(history.batch_loss), unit="batch", mininterval=0.1 if terminal else 2)
+    total = settings["epochs"] * -(-len(data.x_train) // settings["batch_size"])
+    often = 0.1 if sys.stderr.isatty() else 2
+    return tqdm(total=total, initial=len(history.batch_loss), unit="batch", mininterval=often)
+
+# %% ../nbs/10_training.ipynb #de70364e
+def _callbacks(args, settings, model, bar, notes) -> dict[str, Callable]:
+    "What happens after each batch and each epoch; `notes` stops the run."
 
     def after_batch(history):
         bar.update()
         if len(history.batch_loss) % 50 == 1:
-            _show(bar, history, epochs)
+            _show(bar, history, settings["epochs"])
         return notes
 
     def after_epoch(history):
-        _show(bar, history, epochs)
+        _show(bar, history, settings["epochs"])
         if args.save:
             save_checkpoint(args.save, model, history, settings)
         return notes
 
-    arguments = {name: settings[name] for name in ("batch_size", "lr", "decay", "seed")}
-    with _ctrl_c() as notes, bar:
-        train(
-            model,
-            data,
-            epochs,
-            **arguments,
-            history=history,
-            after_batch=after_batch,
-            after_epoch=after_epoch,
-        )
+    return {"after_batch": after_batch, "after_epoch": after_epoch}
 
-# %% ../nbs/10_training.ipynb #a59b1cc1
+# %% ../nbs/10_training.ipynb #aad721b4
+def _run(args, settings, data, model, history) -> None:
+    "Train with a progress bar, and save after each epoch."
+    how = {name: settings[name] for name in ("epochs", "batch_size", "lr", "decay", "seed")}
+    with _ctrl_c() as notes, _progress_bar(settings, data, history) as bar:
+        train(model, data, **how, history=history, **_callbacks(args, settings, model, bar, notes))
+
+# %% ../nbs/10_training.ipynb #90e0036c
 def _say_stopped(args, settings, model, history) -> None:
     "Keep the weights of an interrupted run, and say where."
     path = args.save or "lesson13-stopped.pt"
@@ -494,7 +499,7 @@ def _say_stopped(args, settings, model, history) -> None:
         flush=True,
     )
 
-# %% ../nbs/10_training.ipynb #4930f49b
+# %% ../nbs/10_training.ipynb #326b063f
 def _report(model, data) -> None:
     "Print the accuracies, the one that counts last."
     if data.x_test is None:
@@ -507,7 +512,7 @@ def _report(model, data) -> None:
         if name == "train" and loss > 0.95 * math.log(data.n_classes):
             print("the loss is that of guessing: try a smaller --lr, or more --epochs")
 
-# %% ../nbs/10_training.ipynb #b0384d68
+# %% ../nbs/10_training.ipynb #1403a0f1
 def _train_and_report(args: argparse.Namespace) -> int:
     "The whole command, after its arguments are read; returns the exit code."
     settings, data, model, history = _prepare(args)
@@ -525,7 +530,7 @@ def _train_and_report(args: argparse.Namespace) -> int:
     _report(model, data)
     return 130 if history.stopped else 0
 
-# %% ../nbs/10_training.ipynb #86c3cb7a
+# %% ../nbs/10_training.ipynb #25f71bba
 def main(
     argv: list[str] | None = None,  # arguments; default: those of the process
 ) -> None:
