@@ -140,7 +140,10 @@ def test_stepping_back_takes_everything_away_again(viewer):
     start = viewer.inner_html()
     viewer.locator("[data-action=last]").click()
     viewer.locator("[data-action=first]").click()
-    clean = [re.sub(r' (style|aria-pressed|data-lm-suppress-shortcuts)="[^"]*"', "", text) for text in (start, viewer.inner_html())]
+    clean = [
+        re.sub(r' (style|aria-pressed|data-lm-suppress-shortcuts)="[^"]*"', "", text)
+        for text in (start, viewer.inner_html())
+    ]
     assert clean[0] == clean[1]
 
 
