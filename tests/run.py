@@ -1,4 +1,4 @@
-"""Every check of the project, in one command: `python tests/run.py` (what `make test` and CI run).
+"""Every check of the project, in one command: `python tests/run.py` (what `make test` runs; CI adds `--slow`).
 
 Each part prints what it found; the last line counts them all: `N passed, M failed`. Nothing in the checkout is changed:
 what would rewrite files (nbdev_clean, nbdev_export) runs on a copy, and the copy is compared.

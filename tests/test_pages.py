@@ -7,15 +7,25 @@ import pytest
 NOTEBOOKS = sorted(p.stem for p in (Path(__file__).resolve().parent.parent / "nbs").glob("[!_.]*.ipynb"))
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_page(open_notebook, assert_narrow, axe, name):
-    page = open_notebook(name, width=380)
-    assert_narrow(page)
-    states = page.evaluate(
+def states(page):
+    "Whether each live picture of the page runs."
+    return page.evaluate(
         "[...document.querySelectorAll('.l13-live')].map(e => e.dataset.live ?? 'not started')"
     )
-    assert set(states) <= {"on"}
-    if states:
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_page(open_notebook, assert_narrow, name):
+    page = open_notebook(name, width=380)
+    assert_narrow(page)
+    assert set(states(page)) <= {"on"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_page_is_accessible_in_light_and_dark(open_notebook, axe, name):
+    page = open_notebook(name, width=380)
+    if states(page):
         assert axe(page) == []
         page.evaluate("document.body.dataset.jpThemeLight = 'false'")
         page.wait_for_function("document.querySelectorAll('.l13-live:not([data-theme=dark])').length === 0")
