@@ -155,7 +155,7 @@ def arguments():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("function, args, reference, name, kind", arguments())
+@pytest.mark.parametrize("function, args, reference, name, kind", list(arguments()))
 def test_right_answer_or_an_error_to_act_on(function, args, reference, name, kind):
     before = [a.clone() if isinstance(a, torch.Tensor) else a for a in args]
     try:

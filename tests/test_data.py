@@ -67,11 +67,11 @@ WRONG = {
     "200 dimensions": (b"\0\0\x08\xc8" + TINY[4:], "not an IDX file"),
     "a size of zero": (TINY[:4] + bytes(4) + TINY[8:], "empty"),
     "giant sizes": (TINY[:4] + b"\xff" * 12 + TINY[16:], "more than the file can hold"),
-    "gzip, cut": (gzip.compress(TINY)[:-5], "damaged gzip"),
-    "gzip, checksum changed": (gzip.compress(TINY)[:-8] + bytes(8), "damaged gzip"),
+    "gzip, cut": (gzip.compress(TINY, mtime=0)[:-5], "damaged gzip"),
+    "gzip, checksum changed": (gzip.compress(TINY, mtime=0)[:-8] + bytes(8), "damaged gzip"),
     "gzip, only its first bytes": (b"\x1f\x8b", "damaged gzip"),
-    "gzip, then something else": (gzip.compress(TINY) + b"x", "damaged gzip"),
-    "gzipped twice": (gzip.compress(gzip.compress(TINY)), "not an IDX file"),
+    "gzip, then something else": (gzip.compress(TINY, mtime=0) + b"x", "damaged gzip"),
+    "gzipped twice": (gzip.compress(gzip.compress(TINY), mtime=0), "not an IDX file"),
     "zip": (b"PK\x03\x04" + bytes(60), "not an IDX file"),
 }
 
@@ -131,7 +131,7 @@ def test_5000_mutated_files(tmp_path):
     originals = [
         TINY,
         picture,
-        gzip.compress(picture),
+        gzip.compress(picture, mtime=0),
         gzip.compress(bytes.fromhex("00000801 00008000") + bytes(2**15)),
     ]
     refused = 0
@@ -414,7 +414,9 @@ def test_plain_files_and_files_zipped_again_are_accepted(tmp_path, mirror, files
     assert len(data.load_data("mnist", cache=folder).y_test) == 9
 
 
-@pytest.mark.parametrize("content", [b"", TINY, gzip.compress(TINY), b"<html>", gzip.compress(TINY)[:20]])
+@pytest.mark.parametrize(
+    "content", [b"", TINY, gzip.compress(TINY, mtime=0), b"<html>", gzip.compress(TINY, mtime=0)[:20]]
+)
 def test_a_wrong_file_in_the_cache_is_named_and_left_alone(tmp_path, mirror, files, content):
     mirror("good")
     folder = fill(tmp_path / "cache", files)
