@@ -52,29 +52,35 @@ def fetch(url, data=None):
         return json.loads(answer.read() or b"{}")
 
 
-def run_in_kernel(port, kernel, code):
-    "Run code in a kernel of the server over its websocket; the reply's status."
+def run_in_kernel(port, kernel, sources):
+    "Run cells in a kernel of the server over one websocket; what each of them replied."
     from websocket import create_connection
 
-    socket_ = create_connection(
-        f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels",
-        header=["Authorization: token lesson13"],
-        timeout=120,
-    )
-    header = {"msg_id": "m", "msg_type": "execute_request", "username": "", "session": "s", "version": "5.3"}
-    content = {"code": code, "silent": False, "stop_on_error": True}
-    socket_.send(
-        json.dumps(
-            {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-        )
-    )
-    try:
+    url = f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels"
+    connection = create_connection(url, header=["Authorization: token lesson13"], timeout=60)
+    for k, source in enumerate(sources):
+        header = {
+            "msg_id": f"cell-{k}",
+            "msg_type": "execute_request",
+            "username": "",
+            "session": "s",
+            "version": "5.3",
+        }
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": {"code": source},
+            "channel": "shell",
+        }
+        connection.send(json.dumps(message))
         while True:
-            message = json.loads(socket_.recv())
-            if message["header"]["msg_type"] == "execute_reply":
-                return message["content"]
-    finally:
-        socket_.close()
+            answer = json.loads(connection.recv())
+            mine = answer.get("parent_header", {}).get("msg_id") == f"cell-{k}"
+            if mine and answer["header"]["msg_type"] == "execute_reply":
+                yield source, answer["content"]
+                break
+    connection.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops the server with a POSIX signal")
@@ -97,8 +103,7 @@ def test_jupyterlab_answers_and_runs_the_first_notebook(tmp_path):
         first = fetch(f"{base}/api/contents/00_data.ipynb")["content"]["cells"]
         kernel = fetch(f"{base}/api/kernels", data=b"{}")["id"]
         code = [c["source"] for c in first if c["cell_type"] == "code" and "show_doc" not in c["source"]]
-        for source in code:
-            reply = run_in_kernel(port, kernel, source)
+        for source, reply in run_in_kernel(port, kernel, code):
             assert reply["status"] == "ok", (source, reply)
     finally:
         if server.poll() is None:
