@@ -6,7 +6,7 @@
 __all__ = ['average_gradients', 'share', 'all_reduce_gradients', 'train_steps', 'join_group', 'run_worker', 'watch', 'launch',
            'train_by_hand', 'die_halfway', 'torch_twin', 'train_with_ddp', 'main']
 
-# %% ../nbs/12_data_parallel.ipynb #9678c2d2
+# %% ../nbs/12_data_parallel.ipynb #03e6728c
 import argparse
 import logging
 import os
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # here and not later: its default arguments keep a group that exists by then
 from torch import Tensor, nn
 
 from .data import Digits, load_data

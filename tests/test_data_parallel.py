@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -52,3 +54,19 @@ def test_a_worker_that_fails_ends_the_run(job, timeout, reason):
     with pytest.raises(RuntimeError, match=reason):
         launch(job, timeout=timeout)
     assert multiprocessing.active_children() == []
+
+
+def test_a_finished_group_is_gone(tmp_path):
+    "A group whose threads outlive `destroy_process_group` can crash the process while Python shuts down."
+    program = f"""
+import weakref
+import torch.distributed as dist
+from lesson13.data_parallel import join_group, train_with_ddp
+join_group(0, 1, {str(tmp_path / "meeting_point")!r}, 60)
+group = weakref.ref(dist.group.WORLD)
+train_with_ddp(0, 1)
+dist.destroy_process_group()
+assert group() is None, "somebody holds the group"
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
