@@ -15,13 +15,14 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-# %% ../nbs/93_learn.ipynb #aec3117b
+# %% ../nbs/93_learn.ipynb #70b42521
 def fresh_copy(
     notebook: str,  # text of an `.ipynb` file
-) -> str:  # the same notebook as text, with outputs, run numbers and saved widget states removed
+) -> str:  # the same notebook as text, without outputs, run numbers, saved widget states, and cells for Colab
     "A notebook as it is before its first run; `ValueError` where the text is no notebook."
     try:
         book = json.loads(notebook)
+        book["cells"] = [c for c in book["cells"] if "colab" not in c["metadata"].get("tags", [])]
         for cell in book["cells"]:
             if cell["cell_type"] == "code":
                 cell["outputs"], cell["execution_count"] = [], None
@@ -30,7 +31,7 @@ def fresh_copy(
     book.get("metadata", {}).pop("widgets", None)
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
-# %% ../nbs/93_learn.ipynb #084df270
+# %% ../nbs/93_learn.ipynb #3de0497e
 MARKER = ".lesson13-learn"
 
 
@@ -55,7 +56,7 @@ def handed_out(
     except ValueError:  # a damaged marker: treat every notebook as the learner's own
         return {}
 
-# %% ../nbs/93_learn.ipynb #e8ddf87c
+# %% ../nbs/93_learn.ipynb #8f129e9c
 def update_folder(
     source: Path,  # folder with the course's notebooks
     folder: Path,  # the learner's folder; made if it is not there
@@ -78,7 +79,7 @@ def update_folder(
     (folder / MARKER).write_text(json.dumps(known, indent=1), encoding="utf-8")
     return notes
 
-# %% ../nbs/93_learn.ipynb #a6fef164
+# %% ../nbs/93_learn.ipynb #6ac60607
 def course_notebooks() -> Path:  # folder that holds the course's notebooks
     "Where the notebooks are: `nbs/` of the checkout, else the installed copy; `ValueError` where there are none."
     package = Path(find_spec("lesson13").origin).parent
@@ -90,7 +91,7 @@ def course_notebooks() -> Path:  # folder that holds the course's notebooks
         f"the course's notebooks are in neither {places[0]} nor {places[1]}; install lesson13 again"
     )
 
-# %% ../nbs/93_learn.ipynb #5664a8d4
+# %% ../nbs/93_learn.ipynb #b14eeb96
 def main(
     argv: list | None = None,  # the command's arguments; None takes them from the command line
 ) -> int:  # exit code: 0, or 2 after one line that says what is wrong
@@ -118,7 +119,7 @@ def main(
         print(note)
     return 0 if args.no_lab else open_lab(args.dir, args.no_browser)
 
-# %% ../nbs/93_learn.ipynb #6b4230f7
+# %% ../nbs/93_learn.ipynb #04c79be0
 def open_lab(
     folder: Path,  # folder that JupyterLab shows
     no_browser: bool = False,  # leave the opening of a browser to the user

@@ -1,8 +1,9 @@
 """What nbdev leaves to do before a commit: `python tests/tidy.py` does it, `--check` only says what is to be done.
 
 - README.md follows nbs/index.ipynb: above the marker is the notebook, converted; the part below is written by hand.
-- Saved notebooks hold no links to the repository: `show_doc` writes one above each name, which would have to be mended in
-  every notebook if the repository moved. The site gets its own when it is built.
+- Below its title each notebook offers Colab and Binder, and installs the package where Colab runs it. What these cells say
+  follows from settings.ini; no other link to the repository is kept: those that `show_doc` writes are taken out again, and
+  the site gets its own when it is built.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -22,7 +24,8 @@ PICTURES = "nbs/images"
 
 def readme() -> dict[str, bytes]:
     "The files that README.md consists of: its text, and the pictures that the notebook's cells drew."
-    book = nbformat.read(ROOT / "nbs" / "index.ipynb", 4)
+    book = nbformat.reads(notebooks()["nbs/index.ipynb"].decode(), 4)
+    book.cells = [c for c in book.cells if not c.source.startswith("#| hide")]
     book.metadata["language_info"] = {"name": "python"}  # cleaned away, and what marks a block as Python
     for cell in book.cells:
         alt = re.search(r'^#\| fig-alt: "(.*)"$', cell.source, re.M)
@@ -44,14 +47,41 @@ def readme() -> dict[str, bytes]:
     return {"README.md": f"{text.strip()}\n\n{MARKER}{below}".encode(), **pictures}
 
 
+def way_in(name: str) -> list[dict]:
+    "The two cells below the title of notebook `name`: where it opens without installing, and what Colab has to install."
+    parser = ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    user, repo, branch, url = (parser["DEFAULT"][key] for key in ("user", "repo", "branch", "git_url"))
+    colab = f"https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{name}"
+    binder = f"https://mybinder.org/v2/gh/{user}/{repo}/{branch}?urlpath=lab/tree/nbs/{name}"
+    links = f"[Open in Colab]({colab}) or [in Binder]({binder}): nothing to install."
+    install = f"""#| hide
+if "google.colab" in str(get_ipython()):
+    %pip install -q "{repo}[notebooks] @ git+{url}@{branch}\""""
+    tags = {"tags": ["colab"]}
+    return [
+        {"cell_type": "markdown", "id": "colab-links", "metadata": tags, "source": links.splitlines(True)},
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": "colab-install",
+            "metadata": tags,
+            "outputs": [],
+            "source": install.splitlines(True),
+        },
+    ]
+
+
 SOURCE_LINK = re.compile(r"\[source\]\([^)]*\)\{[^}]*\}\s*")
 
 
 def notebooks() -> dict[str, bytes]:
-    "Every notebook without the links that `show_doc` writes."
+    "Every notebook with its way in, and without the links that `show_doc` writes."
     files = {}
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         book = json.loads(path.read_text(encoding="utf-8"))
+        title, *others = [c for c in book["cells"] if "colab" not in c["metadata"].get("tags", [])]
+        book["cells"] = [title, *way_in(path.name), *others]
         for output in (o for cell in book["cells"] for o in cell.get("outputs", [])):
             if "text/markdown" in (data := output.get("data", {})):
                 text = SOURCE_LINK.sub("", "".join(data["text/markdown"]))
