@@ -7,7 +7,7 @@ __all__ = ['LOSS_LIMIT', 'DEFAULTS', 'EPOCHS', 'digit_classifier', 'accuracy', '
            'History', 'Diverged', 'step', 'decayed', 'train', 'whole_file', 'save_checkpoint', 'load_checkpoint',
            'main']
 
-# %% ../nbs/10_training.ipynb #e81c0ba9
+# %% ../nbs/10_training.ipynb #aa9dd3b0
 import argparse
 import io
 import math
@@ -23,7 +23,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .data import Digits, load_data
+from .data import Digits, _unfinished, load_data
 from .losses import CrossEntropyLoss, _check_float, _check_target
 from .modules import Linear, ReLU, Sequential
 
@@ -228,24 +228,15 @@ def train(
                 history.stopped = history.epoch < epochs
     return history
 
-# %% ../nbs/10_training.ipynb #82e351c4
-def _part(path: str | os.PathLike) -> Path:
-    "The name under which `path` is written."
-    path = Path(os.path.realpath(path))
-    return path.with_name(f".part{os.getpid()}-{path.name}")
-
-# %% ../nbs/10_training.ipynb #a8992490
+# %% ../nbs/10_training.ipynb #b403e868
 @contextmanager
 def whole_file(
     path: str | os.PathLike,  # the file to make or replace
 ):  # gives a temporary path beside it, to write to
     "What is written to the temporary path becomes the file `path` when the block is through, and not before."
-    part = _part(path)
-    try:
+    with _unfinished(path) as part:
         yield part
         os.replace(part, os.path.realpath(path))
-    finally:
-        part.unlink(missing_ok=True)
 
 # %% ../nbs/10_training.ipynb #3f028d12
 DEFAULTS = {"source": "digits", "hidden": 50, "batch_size": 64, "lr": 0.5, "decay": True, "seed": 0}
@@ -348,10 +339,10 @@ def _parser() -> _Parser:
         parser.add_argument(name, **_with_default(name, option))
     return parser
 
-# %% ../nbs/10_training.ipynb #6b45df11
+# %% ../nbs/10_training.ipynb #567beb53
 def _check_output(option: str, path: str) -> None:
     "Raise `ValueError` unless a file can be made at `path`: now, not after the training."
-    target, part = Path(os.path.realpath(path)), _part(path)
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise ValueError(f"{option} {path}: there is no folder {target.parent}; make it first")
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
@@ -359,8 +350,8 @@ def _check_output(option: str, path: str) -> None:
             f"{option} {path}: is there, and is not a file that may be replaced; choose another name"
         )
     try:
-        part.touch()
-        part.unlink()
+        with _unfinished(path) as part:
+            part.touch()
     except (OSError, ValueError) as error:
         raise ValueError(f"{option} {path}: cannot be written ({error})") from None
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -195,11 +196,20 @@ class Mirror(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def trickle(self, content):
+        "A byte at a time, for a few seconds, unless the other side has gone."
+        with suppress(OSError):
+            for at in range(100):
+                self.wfile.write(content[at : at + 1])
+                time.sleep(0.1)
+
     def do_GET(self):
         how, name = self.path.strip("/").split("/")
         how, _, number = how.partition("-")
         self.requests.append(how)
         content = self.files[name.removesuffix(".gz")]
+        if how == "drip":  # header after header, and never a body
+            return self.trickle(b"HTTP/1.0 200 OK\r\n" + b"X-Header: x\r\n" * 200)
         status = {"forbidden": 403, "missing": 404, "broken": 500, "redirect": 302}.get(how, 200)
         if how == "wrong":
             content = self.files["t10k-labels-idx1-ubyte" if "images" in name else "t10k-images-idx3-ubyte"]
@@ -213,6 +223,8 @@ class Mirror(BaseHTTPRequestHandler):
         if how != "unsized":
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if how == "trickle":
+            return self.trickle(content)
         self.wfile.write(content[: int(number)] if number else content)
         if how == "stall":
             self.wfile.flush()
@@ -231,6 +243,7 @@ def mirror(files, sums, monkeypatch):
     monkeypatch.delenv("LESSON13_DATA", raising=False)
     monkeypatch.setattr(data, "MNIST_SHA256", sums)
     monkeypatch.setattr(data, "TIMEOUT", 0.5)
+    monkeypatch.setattr(data, "DEADLINE", 1.5)
 
     def choose(*ways):
         mirrors = tuple(f"http://127.0.0.1:{server.server_port}/{way}/" for way in ways)
@@ -281,6 +294,8 @@ BAD = [
     "cut-1",
     "cut-17",
     "unsized-40",
+    "trickle",
+    "drip",
 ]
 
 
@@ -312,7 +327,7 @@ def test_if_none_delivers_the_error_says_what_to_do_and_a_rerun_succeeds(tmp_pat
     text = str(caught.value)
     assert all(url in text for url in urls)
     assert all(f"{name}.gz" in text for name in files) and str(tmp_path) in text and "LESSON13_DATA" in text
-    assert ".part-" not in text
+    assert ".part" not in text
     assert names_in(tmp_path) == []
     mirror("good")
     assert len(data.load_data("mnist", cache=tmp_path).y_test) == 9
@@ -367,17 +382,66 @@ def test_many_threads_at_once(tmp_path, mirror, files):
     assert len(found) == 8 and names_in(tmp_path) == [f"{name}.gz"]
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_killed_in_the_middle_of_a_download(tmp_path, mirror, sums):
-    process = child(tmp_path, sums, mirror("stall-30"))
-    deadline = time.time() + 60
-    while not mirror.requests and time.time() < deadline and process.poll() is None:
+def test_what_never_ends_is_given_up_in_time(tmp_path, mirror):
+    mirror("trickle", "drip")
+    start = time.monotonic()
+    with pytest.raises(OSError, match="took longer than 1.5 seconds") as caught:
+        data._mnist_file("t10k-labels-idx1-ubyte", tmp_path)
+    assert time.monotonic() - start < 6 and str(caught.value).count("took longer") == 2
+    assert names_in(tmp_path) == []
+
+
+def started(folder, sums, mirror):
+    "A process in the middle of a download: its first bytes are there."
+    process, deadline = child(folder, sums, mirror("stall-30")), time.monotonic() + 60
+    while not any(path.name.startswith(".part") for path in folder.iterdir()):
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
+    return process
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_what_a_killed_download_leaves_is_cleared_by_the_next(tmp_path, mirror, files, sums):
+    process = started(tmp_path, sums, mirror)
     process.kill()
     process.communicate()
-    assert mirror.requests and not [name for name in names_in(tmp_path) if not name.startswith(".part-")]
+    left = names_in(tmp_path)
+    assert len(left) == 1 and re.fullmatch(rf"\.part{process.pid}-\d+-train-images-idx3-ubyte\.gz", left[0])
     mirror("good")
     assert len(data.load_data("mnist", cache=tmp_path).y_test) == 9
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in files)
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path, mirror, files, sums):
+    process = started(tmp_path, sums, mirror)
+    (its_part,) = names_in(tmp_path)
+    mirror("good")
+    assert len(data.load_data("mnist", cache=tmp_path).y_test) == 9
+    assert process.poll() is None and its_part in names_in(tmp_path)
+    process.communicate(timeout=60)
+    assert names_in(tmp_path) == sorted(f"{name}.gz" for name in files)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes cannot be asked whether they run")
+def test_which_leftovers_are_cleared(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = [f".part{ended.pid}-7-x", f".part{os.getpid()}-7-x"]
+    kept = [
+        f".part{os.getppid()}-7-x",  # a process that runs
+        f".part{ended.pid}-7-y",  # another file's
+        f".part{ended.pid}-7-a-x",
+        ".part99999999999999999999-7-x",  # no number of a process
+        ".part-7-x",
+        ".partial-x",
+    ]
+    for name in [*gone, *kept]:
+        write(tmp_path / name, b"")
+    with data._unfinished(tmp_path / "x") as part, data._unfinished(tmp_path / "y"):
+        write(part, b"")
+        with data._unfinished(tmp_path / "y"):  # looks through the folder again
+            assert part.exists()
+    assert names_in(tmp_path) == sorted(set(kept) - {f".part{ended.pid}-7-y"})
 
 
 # ---------------------------------------------------------------- the cache

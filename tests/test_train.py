@@ -236,8 +236,17 @@ def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
             process.kill()
         load_checkpoint(kept)
         resume = ["--resume", kept]
+    (tmp_path / f".part{process.pid}-7-run.pt").write_bytes(b"as if killed while it was writing")
     main(["--resume", str(kept), "--save", str(kept)])
     assert same_weights(kept, unbroken)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_checkpoint_that_another_process_is_writing_is_left_alone(tmp_path):
+    path, theirs = tmp_path / "a.pt", tmp_path / f".part{os.getppid()}-7-a.pt"
+    theirs.write_bytes(b"half")
+    save_checkpoint(path, digit_classifier(4, 3), History(), {})
+    assert set(tmp_path.iterdir()) == {path, theirs}
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
