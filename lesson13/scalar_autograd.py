@@ -23,7 +23,7 @@ class SVG(str):
     "An SVG picture as text: a notebook shows it, `Path.write_text` saves it."
 
     def _repr_html_(self):
-        return f'<div style="overflow-x:auto;max-width:100%">{self}</div>'
+        return f'<div style="overflow-x:auto;max-width:100%" tabindex="0">{self}</div>'
 
     def __repr__(self):
         return f"SVG({len(self)} characters)"

@@ -25,6 +25,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -39,6 +40,7 @@ QUIET = (
 )
 # nbconvert's own page asks these hosts for MathJax, require.js, mermaid and the widget runtime. No notebook needs them.
 TEMPLATE_HOSTS = ("cdnjs.cloudflare.com", "cdn.jsdelivr.net", "unpkg.com")
+SITE_HOST = "http://site.test/"  # there is no such host: its answers come from a folder
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A test</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{}</body></html>"""
 
@@ -68,15 +70,18 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """`open_page(url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True) -> page`
+    """`open_page(url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True, site=None) -> page`
 
-    A new, offline browser context shows `url` (a file:// address). `theme` is what the operating system prefers.
+    A new, offline browser context shows `url` (a file:// address, or one below SITE_HOST, which is answered with the
+    files of the folder `site`). `theme` is what the operating system prefers.
     `page.errors` collects console errors, uncaught exceptions and requests that left the page; it must be empty at
     the end of the test.
     """
     opened = []
 
-    def open_page(url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True):
+    def open_page(
+        url, *, theme="light", width=1000, height=900, reduced_motion=False, scripts=True, site=None
+    ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=theme,
@@ -84,6 +89,10 @@ def open_page(browser):
             java_script_enabled=scripts,
             offline=True,
         )
+        if site:
+            context.route(
+                f"{SITE_HOST}**", lambda route: route.fulfill(path=_file_of(site, route.request.url))
+            )
         page = context.new_page()
         page.set_default_timeout(15000)
         page.errors = []
@@ -101,6 +110,12 @@ def open_page(browser):
     assert not errors, "the page complained:\n" + "\n".join(errors)
 
 
+def _file_of(site, url):
+    """The file that the address `url` stands for. The 404 page, seen from any depth, names the site's own path first."""
+    path = unquote(urlsplit(url).path).lstrip("/")
+    return site / (path if (site / path).is_file() else path.partition("/")[2])
+
+
 def _from_template(url):
     return any(f"//{host}/" in url for host in TEMPLATE_HOSTS)
 
@@ -113,7 +128,7 @@ def _complaint(message):
 
 
 def _left_the_page(request):
-    local = request.url.startswith(("file:", "data:", "blob:", "about:"))
+    local = request.url.startswith(("file:", "data:", "blob:", "about:", SITE_HOST))
     return [] if local or _from_template(request.url) else [f"request: {request.url}"]
 
 
@@ -171,12 +186,12 @@ def _axe_source():
 
 @pytest.fixture
 def axe(_axe_source):
-    """`axe(page, selector=".l13-live") -> list of str`: what axe-core finds wrong inside `selector`; [] is good."""
+    """`axe(page, selector=".l13-live", exclude=()) -> list of str`: what axe-core finds wrong inside `selector`; [] is good."""
 
-    def axe(page, selector=".l13-live"):
+    def axe(page, selector=".l13-live", exclude=()):
         page.evaluate(_axe_source)
         run = "s => axe.run(s, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))"
-        found = json.loads(page.evaluate(run, selector))
+        found = json.loads(page.evaluate(run, {"include": [selector], "exclude": list(exclude)}))
         return [
             f"{v['id']}: {v['help']}: {n['html'][:200]} {n['failureSummary']}"
             for v in found

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from execnb.nbio import read_nb
+from nbdev.doclinks import nbglob
 from nbdev.processors import FilterDefaults
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +100,20 @@ def test_images_exist(pages):
                 assert target.startswith("data:") or (ROOT / "nbs" / target).exists(), (
                     f"{name} shows {target}"
                 )
+
+
+def test_images_reach_the_site():
+    "nbdev copies only what its own search finds, and without `recursive` that leaves out the folder of images."
+    found = {Path(f).resolve() for f in nbglob(ROOT / "nbs", func=Path, file_glob="", file_re="")}
+    assert {p.resolve() for p in (ROOT / "nbs" / "images").glob("*.png")} <= found
+
+
+def test_the_page_for_what_is_not_there(pages):
+    text = (ROOT / "nbs" / "404.qmd").read_text(encoding="utf-8")
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["title"] and front["description"]
+    targets = re.findall(r"\]\((\S+)\)", text)
+    assert targets and {Path(t).stem for t in targets} <= set(pages)
 
 
 def test_cross_references_and_labels(pages):

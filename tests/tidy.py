@@ -1,7 +1,7 @@
 """What nbdev leaves to do before a commit: `python tests/tidy.py` does it, `--check` only says what is to be done.
 
 - README.md follows nbs/index.ipynb: above the marker is the notebook, converted; the part below is written by hand.
-- Below its title each notebook offers Colab and Binder, and installs the package where Colab runs it. What these cells say
+- Below its title each notebook offers Colab (the first one Binder too), and installs the package where Colab runs it. What these cells say
   follows from settings.ini; no other link to the repository is kept: those that `show_doc` writes are taken out again, and
   the site gets its own when it is built.
 """
@@ -53,8 +53,10 @@ def way_in(name: str) -> list[dict]:
     parser.read(ROOT / "settings.ini", encoding="utf-8")
     user, repo, branch, url = (parser["DEFAULT"][key] for key in ("user", "repo", "branch", "git_url"))
     colab = f"https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{name}"
-    binder = f"https://mybinder.org/v2/gh/{user}/{repo}/{branch}?urlpath=lab/tree/nbs/{name}"
-    links = f"[Open in Colab]({colab}) or [in Binder]({binder}): nothing to install."
+    links = f"[Open in Colab]({colab})"
+    if name == "index.ipynb":
+        binder = f"https://mybinder.org/v2/gh/{user}/{repo}/{branch}?urlpath=lab/tree/nbs/{name}"
+        links += f" or [in Binder]({binder}): nothing to install."
     install = f"""#| hide
 if "google.colab" in str(get_ipython()):
     %pip install -q "{repo}[notebooks] @ git+{url}@{branch}\""""
