@@ -26,7 +26,8 @@ setup(
     package_data={"lesson13": ["static/*"]},
     # The course itself travels with the package, so that `lesson13-learn` works without a checkout.
     data_files=[
-        ("share/lesson13/nbs", sorted(str(p.relative_to(here)) for p in (here / "nbs").glob("*.ipynb")))
+        (f"share/lesson13/{folder}", sorted(str(p.relative_to(here)) for p in (here / folder).glob(names)))
+        for folder, names in (("nbs", "*.ipynb"), ("nbs/images", "*.png"))
     ],
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),

@@ -56,7 +56,7 @@ def handed_out(
     except ValueError:  # a damaged marker: treat every notebook as the learner's own
         return {}
 
-# %% ../nbs/93_learn.ipynb #8f129e9c
+# %% ../nbs/93_learn.ipynb #af9f1ed1
 def update_folder(
     source: Path,  # folder with the course's notebooks
     folder: Path,  # the learner's folder; made if it is not there
@@ -76,6 +76,9 @@ def update_folder(
         if untouched or mine.name != book.name:
             mine.write_text(new, encoding="utf-8", newline="\n")
             known[book.name] = fingerprint(new)
+    for picture in source.glob("images/*.png"):  # what the notebooks' text shows
+        (folder / "images").mkdir(exist_ok=True)
+        (folder / "images" / picture.name).write_bytes(picture.read_bytes())
     (folder / MARKER).write_text(json.dumps(known, indent=1), encoding="utf-8")
     return notes
 

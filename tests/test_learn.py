@@ -25,6 +25,7 @@ def test_makes_updates_and_keeps(tmp_path):
     assert first.returncode == 0, first.stderr
     books = sorted((tmp_path / "learn").glob("*.ipynb"))
     assert [p.name for p in books] == sorted(p.name for p in (ROOT / "nbs").glob("*.ipynb"))
+    assert (tmp_path / "learn" / "images" / "map.png").exists()
     mine = tmp_path / "learn" / "01_matmul.ipynb"
     mine.write_text(mine.read_text(encoding="utf-8").replace("matmul", "mine"), encoding="utf-8")
     kept = mine.read_text(encoding="utf-8")

@@ -54,6 +54,7 @@ def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
         assert f"lesson13/static/{path.name}" in names
     for path in (ROOT / "nbs").glob("*.ipynb"):
         assert any(n.endswith(f"share/lesson13/nbs/{path.name}") for n in names)
+    assert any(n.endswith("share/lesson13/nbs/images/map.png") for n in names)
     install = [
         sys.executable,
         "-m",
