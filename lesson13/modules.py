@@ -5,26 +5,25 @@
 # %% auto #0
 __all__ = ['add_grad', 'Module', 'ReLU', 'Tanh', 'Sigmoid', 'Linear', 'MSELoss', 'Sequential', 'Model', 'trace', 'Checkpoint']
 
-# %% ../nbs/07_modules.ipynb #db315382
+# %% ../nbs/07_modules.ipynb #aff8c4ca
 import inspect
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-# %% ../nbs/07_modules.ipynb #33205777
-class _Pass:
-    "What all modules of a process know about the present pass."
+# %% ../nbs/07_modules.ipynb #40d6e931
+# What all modules of a process know about the present pass.
+_this_pass = SimpleNamespace(
+    number=time.time_ns(),  # up by 1 with each forward call; from the clock: two processes never agree by chance
+    accumulate=None,  # what the outermost backward() was told while it runs; None when none runs
+)
 
-    # Goes up by 1 with each forward call. It starts at the clock: two processes never agree by chance.
-    number = time.time_ns()
-    # What the outermost backward() was told while it runs; None when none runs.
-    accumulate = None
-
-# %% ../nbs/07_modules.ipynb #d7080ec4
+# %% ../nbs/07_modules.ipynb #8365dba3
 def add_grad(
     tensor: Tensor,  # the tensor that the gradient belongs to
     grad: Tensor,  # one contribution to it, of the same shape
@@ -34,11 +33,11 @@ def add_grad(
         shapes = f"grad is {tuple(grad.shape)} but its tensor is {tuple(tensor.shape)}"
         raise ValueError(f"add_grad: {shapes}; a gradient has the shape of its tensor")
     old = getattr(tensor, "g", None)
-    if old is not None and (_Pass.accumulate or getattr(old, "made_in", None) == _Pass.number):
+    if old is not None and (_this_pass.accumulate or getattr(old, "made_in", None) == _this_pass.number):
         grad = old + grad
-    tensor.g, grad.made_in = grad, _Pass.number
+    tensor.g, grad.made_in = grad, _this_pass.number
 
-# %% ../nbs/07_modules.ipynb #842fabfb
+# %% ../nbs/07_modules.ipynb #2e7626df
 class Module:
     "A layer that remembers its last call. Subclasses write `forward(*args)` and `bwd(out, *args)`."
 
@@ -47,15 +46,15 @@ class Module:
     input_grad = True  # does anybody want the gradient of the input?
 
     def __call__(self, *args):
-        if _Pass.accumulate is None:
-            _Pass.number += 1
+        if _this_pass.accumulate is None:
+            _this_pass.number += 1
         out = self.forward(*args)
         if args and out is args[0]:
             out = out.view_as(out)
         self.args, self.out, self.used = args, out, False
         return out
 
-# %% ../nbs/07_modules.ipynb #45a2b123
+# %% ../nbs/07_modules.ipynb #76ee4ac1
 @patch
 def backward(
     self: Module,
@@ -63,12 +62,12 @@ def backward(
 ) -> None:
     "Set `.g` on inputs and parameters of the last call. `RuntimeError` if there is none, or it is used."
     self._check_ready()
-    before, self.used = _Pass.accumulate, True
-    _Pass.accumulate = bool(accumulate) if before is None else before
+    before, self.used = _this_pass.accumulate, True
+    _this_pass.accumulate = bool(accumulate) if before is None else before
     try:
         self.bwd(self.out, *self.args)
     finally:
-        _Pass.accumulate = before
+        _this_pass.accumulate = before
 
 # %% ../nbs/07_modules.ipynb #a72bc796
 @patch
