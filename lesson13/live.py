@@ -19,7 +19,7 @@ from importlib.resources import files
 
 from fastcore.basics import patch
 
-# %% ../nbs/91_live.ipynb #72b798f5
+# %% ../nbs/91_live.ipynb #c3a13213
 def _static(name: str) -> str:
     "The text of one file of the package's `static` folder; `FileNotFoundError` says what is there instead."
     folder = files("lesson13") / "static"
@@ -28,7 +28,7 @@ def _static(name: str) -> str:
         raise FileNotFoundError(f"Live: no {name} in {folder}; that folder holds {there}")
     return (folder / name).read_text(encoding="utf-8")
 
-# %% ../nbs/91_live.ipynb #be198622
+# %% ../nbs/91_live.ipynb #5c2769c7
 def _culprit(value, where: str = "value") -> str | None:
     "Where in `value` stands what JSON cannot carry, and what to do about it; None if there is no such thing."
     if isinstance(value, dict | list | tuple):
@@ -41,7 +41,7 @@ def _culprit(value, where: str = "value") -> str | None:
     kind = type(value).__name__
     return f"{where} is a {kind}; send numbers, strings, lists and dicts (a tensor or array as .tolist())"
 
-# %% ../nbs/91_live.ipynb #1ae4939c
+# %% ../nbs/91_live.ipynb #a8e1c072
 def _to_json(value) -> str:
     "`value` as JSON that can stand inside a `<script>`; TypeError or ValueError names the place of what cannot travel."
     try:
@@ -52,7 +52,7 @@ def _to_json(value) -> str:
         raise type(error)(f"Live: {_culprit(value) or error}") from None
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
-# %% ../nbs/91_live.ipynb #8bf7d288
+# %% ../nbs/91_live.ipynb #6f63b80e
 class Live:
     "A picture that moves without a kernel: `static/NAME.js` and a value, shown as one self-contained piece of HTML."
 
@@ -70,7 +70,10 @@ class Live:
         self.script, self.value, self.alt, self.draw, self.image = script, value, alt, still, None
         self.json, self.code, self.css = _to_json(value), _code(script), _style(script, style)
 
-# %% ../nbs/91_live.ipynb #ece7f790
+    def __repr__(self) -> str:
+        return f"Live({self.script!r}, alt={self.alt!r})"
+
+# %% ../nbs/91_live.ipynb #651ff815
 def _code(script: str) -> str:
     "The JavaScript of a picture; ValueError if it cannot stand in a page or does not define `mount`."
     code = _static(f"{script}.js")
@@ -91,7 +94,7 @@ def _style(script: str, style: str | None) -> str:
         raise ValueError(f"Live: {own}.css holds '</style', which ends the stylesheet early")
     return css
 
-# %% ../nbs/91_live.ipynb #41827db7
+# %% ../nbs/91_live.ipynb #37b4d05f
 @patch
 def still(self: Live):  # -> a matplotlib Figure, closed, so that a notebook shows it once
     "Draw the same state with matplotlib. ValueError if the picture has no still twin, TypeError if that is no Figure."
@@ -108,7 +111,7 @@ def still(self: Live):  # -> a matplotlib Figure, closed, so that a notebook sho
     plt.close(figure)
     return figure
 
-# %% ../nbs/91_live.ipynb #089c571c
+# %% ../nbs/91_live.ipynb #60f9de19
 @patch
 def _still_html(self: Live) -> str:
     "What stands in the picture's place until the script runs: the still twin as an image, or else the words."
@@ -123,7 +126,7 @@ def _still_html(self: Live) -> str:
     self.image = f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
     return self.image
 
-# %% ../nbs/91_live.ipynb #7ae22793
+# %% ../nbs/91_live.ipynb #be00ee0e
 _PAGE = """<div class="l13-live live-{name}" data-picture="{key}" role="group" aria-label="{alt}">
 <style>{css}</style>
 <div class="live-root">{still}</div>
@@ -139,12 +142,7 @@ start("{key}", mount);
 }})();</script>
 </div>"""
 
-# %% ../nbs/91_live.ipynb #a96e5408
-@patch
-def __repr__(self: Live) -> str:
-    return f"Live({self.script!r}, alt={self.alt!r})"
-
-
+# %% ../nbs/91_live.ipynb #0cade3f9
 @patch
 def _repr_html_(self: Live) -> str:
     "The whole picture as one piece of HTML; nothing is fetched from anywhere."
