@@ -17,7 +17,7 @@ from operator import attrgetter, ge, gt, le, lt, mul
 
 from fastcore.basics import patch
 
-# %% ../nbs/05_scalar_autograd.ipynb #b934c6b5
+# %% ../nbs/05_scalar_autograd.ipynb #fdc7863f
 #| code-fold: true
 class SVG(str):
     "An SVG picture as text: a notebook shows it, `Path.write_text` saves it."
@@ -168,7 +168,7 @@ class Value:
         self.data, self.grad, self._op, self._birth = _number(data), 0.0, _op, _next_birth()
         self._prev, self._slopes = tuple(_children), tuple(_slopes)
 
-# %% ../nbs/05_scalar_autograd.ipynb #99a90f63
+# %% ../nbs/05_scalar_autograd.ipynb #d0ce8171
 @patch
 def backward(self: Value) -> None:
     "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
