@@ -5,42 +5,20 @@
 # %% auto #0
 __all__ = ['Exercise', 'Report', 'check', 'progress', 'exercises', 'hint', 'solution']
 
-# %% ../nbs/90_checking.ipynb #5e1d3b5f
-import ast
-import builtins
+# %% ../nbs/90_checking.ipynb #5eb05ad4
 import contextlib
 import copy
-import ctypes
 import difflib
-import functools
-import html
-import io
 import itertools
-import json
-import linecache
 import math
-import os
-import random
-import signal
-import sys
-import tempfile
-import textwrap
-import threading
-import time
-import traceback
-import types
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-# %% ../nbs/90_checking.ipynb #9eaf727a
+# %% ../nbs/90_checking.ipynb #5cbaa5dc
 @dataclass
 class Exercise:
     "One exercise: what is asked, what it is tried on, the truth, the known mistakes, and the help."
@@ -356,42 +334,72 @@ def measured(truth: Truth, inputs: dict, name: str, index: tuple) -> float:
     held = float(held[index]) if isinstance(held, Tensor) else held
     return held + (heights[0] - heights[1]) / (2 * step)
 
-# %% ../nbs/90_checking.ipynb #111156c1
-TIME_LIMIT = 3.0  # seconds for all the cases of one check
+# %% ../nbs/90_checking.ipynb #42fd8d33
+import builtins
+import ctypes
+import io
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import types
+import warnings
+
+# %% ../nbs/90_checking.ipynb #c1343697
+TIME_LIMIT = 1.5  # seconds for all the cases of one check
+PATIENCE = 10  # how often the clock may start anew
 
 
 class TimeUp(BaseException):
     "Raised inside an answer whose time is over."
 
 
+def frames_of_answer(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+    "What is being executed, from the innermost call to the answer itself."
+    while frame is not None and frame.f_code is not try_case.__code__:
+        yield frame
+        frame = frame.f_back
+
+# %% ../nbs/90_checking.ipynb #010f441e
+def importing(frame: types.FrameType | None) -> bool:
+    "Is the answer importing a module at this moment?"
+    importer = "<frozen importlib._bootstrap>"
+    return any(one.f_code.co_filename == importer for one in frames_of_answer(frame))
+
+# %% ../nbs/90_checking.ipynb #633ba71c
 class AlarmClock:
     "Raises `TimeUp` in the main thread after some seconds, again and again until the body gives up (POSIX)."
 
     def __init__(self, seconds: float):
         self.armed, self.set, self.rings, self.began = True, True, 0, time.monotonic()
+        self.seconds, self.patience = seconds, PATIENCE
         self.old_handler = signal.signal(signal.SIGALRM, self.ring)
         self.old_timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
 
     def ring(self, number, frame):
-        self.rings += 1
-        if self.armed and self.rings > 2:
-            insist(self, frame)
-        if self.armed:
-            raise TimeUp
+        if self.armed and self.patience and importing(frame):
+            self.patience -= 1
+            signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.05)
+        elif self.armed:
+            ring_on(self, frame)
 
-# %% ../nbs/90_checking.ipynb #a2240fc0
-def insist(clock: AlarmClock, frame: types.FrameType | None) -> None:
-    "Where an answer catches `TimeUp` and goes on: raise it at its next line too, which is the handler itself."
+# %% ../nbs/90_checking.ipynb #c5b62c93
+def ring_on(clock: AlarmClock, frame: types.FrameType | None) -> None:
+    "Raise `TimeUp`; where an answer catches it and goes on, at its next line too, which is the handler itself."
 
     def again(frame, event, argument):
         if clock.armed and event == "line":
             raise TimeUp
         return again
 
-    sys.settrace(again)
-    while frame is not None and frame.f_code is not try_case.__code__:
-        frame.f_trace = again
-        frame = frame.f_back
+    clock.rings += 1
+    if clock.rings > 2:
+        for one in frames_of_answer(frame):
+            one.f_trace = again
+        sys.settrace(again)  # last: it also stops what is called here
+    raise TimeUp
 
 # %% ../nbs/90_checking.ipynb #48252abf
 def stop_clock(self: AlarmClock) -> None:
@@ -424,10 +432,15 @@ class Watchdog:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, None)  # one may be on its way
         sys.setswitchinterval(self.patience)
 
-# %% ../nbs/90_checking.ipynb #071ace94
+# %% ../nbs/90_checking.ipynb #c9013632
 def watch(dog: Watchdog, seconds: float) -> None:
     "Throw `TimeUp` when the time is over; where the answer catches it, ever faster."
-    for wait in itertools.chain((seconds, 0.05, 0.05), itertools.repeat(0)):
+    for _ in range(PATIENCE + 1):
+        if dog.over.wait(seconds):
+            return
+        if not importing(sys._current_frames().get(dog.target.value)):
+            break
+    for wait in itertools.chain((0.001, 0.05, 0.05), itertools.repeat(0)):
         if dog.over.wait(wait):
             return
         if wait == 0:
@@ -557,7 +570,15 @@ def run_cases(exercise: Exercise, answer: Any, cases: dict[str, dict], outcomes:
         if not isinstance(outcomes[-1].error, Exception | None):
             break
 
-# %% ../nbs/90_checking.ipynb #57404a56
+# %% ../nbs/90_checking.ipynb #fc2f8a78
+import html
+import linecache
+import textwrap
+import traceback
+
+from torch.overrides import TorchFunctionMode
+
+# %% ../nbs/90_checking.ipynb #b7b92331
 @dataclass
 class Report:
     "What `check` found; shows itself as text, or as HTML where there is a display."
@@ -763,7 +784,7 @@ def fault_of_type(name: str, want: Any, got: Any) -> Fault:
     cause = "torch.stack or torch.tensor makes one tensor of it." if stack else ""
     return Fault(status, f"{name} is {describe(got)}; expected {describe(want)}.", name, cause)
 
-# %% ../nbs/90_checking.ipynb #6383ca4f
+# %% ../nbs/90_checking.ipynb #3795a656
 def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor) -> str:
     "A sentence about the first wrong element; of a gradient, the first that does not lie on a kink."
     wrong = [tuple(place) for place in (~near(got, want)).nonzero().tolist()]
@@ -777,10 +798,12 @@ def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor
         sentence += f" (central differences measure {number(measured(truth, inputs, name, index))})"
     return f"{sentence}."
 
-
+# %% ../nbs/90_checking.ipynb #af9c3268
 def number(value: Any) -> str:
-    "A number in at most six digits; True or False as a word."
-    return str(bool(value)) if getattr(value, "dtype", None) == torch.bool else f"{float(value):.6g}"
+    "A float in at most six digits; a whole number, True or False as it is."
+    if isinstance(value, Tensor) and not value.is_floating_point():
+        return str(value.item())
+    return f"{float(value):.6g}"
 
 # %% ../nbs/90_checking.ipynb #ce3dd110
 def describe(value: Any) -> str:
@@ -861,10 +884,13 @@ def agrees_where_wrong(name: str, trial: "Trial", outcomes: list[Outcome]) -> bo
         for got, theirs in telling
     )
 
-# %% ../nbs/90_checking.ipynb #dc37703f
+# %% ../nbs/90_checking.ipynb #12973722
 def agrees_in_case(name: str, case: int, trial: "Trial", outcomes: list[Outcome]) -> bool:
-    "Does one value agree with a mistake's in one case, and differ from the truth there?"
-    return agree(outcomes[case], trial.got[case], name) and not agree(outcomes[case], trial.want[case], name)
+    "Does one value, or the error, agree with a mistake's in one case, and differ from the truth there?"
+    got, want, theirs = trial.got[case], trial.want[case], outcomes[case]
+    if got.error and theirs.error and not want.error:
+        return in_words(got.error) == in_words(theirs.error)
+    return agree(theirs, got, name) and not agree(theirs, want, name)
 
 # %% ../nbs/90_checking.ipynb #193afd0e
 def guess(name: str, trial: "Trial") -> str:
@@ -915,7 +941,7 @@ class Trial:
         rows = zip(self.cases.values(), self.want, self.got, strict=False)
         return [fault_in(exercise, *row) for row in rows]
 
-# %% ../nbs/90_checking.ipynb #9183fcb5
+# %% ../nbs/90_checking.ipynb #aad74abf
 def check(
     name: str,  # the name of an exercise; `exercises()` lists them
     answer: Any,  # your function or class
@@ -1016,7 +1042,7 @@ class Calls(TorchFunctionMode):
             self.calls.append((name, tuple(item.dim() for item in args if isinstance(item, Tensor))))
         return func(*args, **(kwargs or {}))
 
-# %% ../nbs/90_checking.ipynb #51090fd8
+# %% ../nbs/90_checking.ipynb #357ddf82
 def without(*names: str) -> Callable:
     "A rule: the answer must not call these functions of PyTorch."
 
@@ -1025,6 +1051,15 @@ def without(*names: str) -> Callable:
         return f"PyTorch's {used} does the work here; write it yourself." if used else None
 
     return rule
+
+
+NO_AUTOGRAD = without("backward", "grad")
+
+# %% ../nbs/90_checking.ipynb #a37cadb2
+import json
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
 
 # %% ../nbs/90_checking.ipynb #536ac872
 MARKER, PROGRESS_FILE, VERSION = ".lesson13-learn", ".lesson13-progress.json", 1
@@ -1105,7 +1140,7 @@ def remember(exercise: Exercise, report: Report) -> list[str]:
     records[exercise.name] = {"attempts": record["attempts"] + 1, "passed": passed}
     return [*notices, *write_progress(records)][:1]
 
-# %% ../nbs/90_checking.ipynb #9ddf7f4a
+# %% ../nbs/90_checking.ipynb #34db654b
 def progress() -> "Progress":  # shows itself, as text or as HTML
     "What is done and what is not, notebook by notebook."
     records, notices = read_progress()
@@ -1170,7 +1205,7 @@ def remarks(self: Progress) -> list[str]:
     repeat = [f"Passed a week ago or more, worth writing again: {', '.join(again)}"] if again else []
     return ["■ passed  ◧ tried  □ not yet", *repeat, *self.notices]
 
-# %% ../nbs/90_checking.ipynb #5c0b3871
+# %% ../nbs/90_checking.ipynb #f68bce2c
 def progress_text(self: Progress) -> str:
     "The table as text."
     rows = [f"{name:<20}{marks:<10}{count}" for name, marks, count in self.rows()]
@@ -1196,7 +1231,11 @@ def progress_html(self: Progress) -> str:
 
 Progress._repr_html_ = progress_html
 
-# %% ../nbs/90_checking.ipynb #b483cd37
+# %% ../nbs/90_checking.ipynb #a64706e7
+import ast
+import functools
+
+# %% ../nbs/90_checking.ipynb #fde5cbd1
 def hint(
     name: str,  # the name of an exercise
 ) -> "Help":  # shows itself
@@ -1210,7 +1249,7 @@ def hint(
         f"{name}: hint {given} of {len(exercise.hints)}", [exercise.hints[given - 1], *filter(None, [more])]
     )
 
-# %% ../nbs/90_checking.ipynb #72abb4b3
+# %% ../nbs/90_checking.ipynb #de4b7e21
 def solution(
     name: str,  # the name of an exercise
 ) -> "Help":  # shows itself
@@ -1301,6 +1340,368 @@ _relu.mistakes = {
 def relu(x):
     return x.clamp(min=0.0)
 
+# %% ../nbs/90_checking.ipynb #a82abce9
+#| code-fold: true
+def gray(*shape: int, low: int = 0, high: int = 255, seed: int = 0) -> Tensor:
+    "Random bytes, `low` to `high`."
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(low, high + 1, shape, generator=generator, dtype=torch.uint8)
+
+
+_pixel_rows = declare(
+    "pixel_rows",
+    "00_data",
+    "pixel_rows(images)",
+    "images is (n, height, width) of bytes, uint8 from 0 to 255: return them as rows, (n, height * width), of floats from 0 to 1.",
+)
+
+# %% ../nbs/90_checking.ipynb #604d90b9
+#| code-fold: true
+_pixel_rows.cases = lambda: {
+    "two pictures of 2 × 3": {"images": gray(2, 2, 3, seed=1)},
+    "three of 3 × 3": {"images": gray(3, 3, 3, seed=2)},
+    "one picture": {"images": gray(1, 4, 2, seed=3)},
+    "no pixel is black": {"images": gray(2, 3, 2, high=100, seed=4)},
+    "all white": {"images": gray(2, 2, 2, high=0)},
+}
+_pixel_rows.truth = Truth(
+    lambda images: torch.tensor(
+        [[pixel / 255 for row in image for pixel in row] for image in images.tolist()], dtype=torch.float64
+    )
+)
+
+# %% ../nbs/90_checking.ipynb #b967320b
+#| code-fold: true
+_pixel_rows.mistakes = {
+    "// keeps whole numbers only, so all but 255 become 0; divide with /.": lambda x: x.flatten(1) // 255,
+    "the pixels are not divided: they run to 255.": lambda x: x.flatten(1).float(),
+    "256 is one too many: the largest byte is 255, and it must become 1.": lambda x: x.flatten(1) / 256,
+    "the largest pixel of all divides; black is 255, also where no pixel is black.": lambda x: (
+        x.flatten(1) / x.max()
+    ),
+    "each picture is divided by its own largest pixel; one gray must mean the same in all: 255.": lambda x: (
+        x.flatten(1) / x.flatten(1).amax(1, keepdim=True)
+    ),
+    "this is from -1 to 1.": lambda x: x.flatten(1) / 127.5 - 1,
+    "black and white are exchanged: 0 stays 0.": lambda x: 1 - x.flatten(1) / 255,
+}
+
+# %% ../nbs/90_checking.ipynb #9f79a7dc
+#| code-fold: true
+_pixel_rows.mistakes |= {
+    "the mean is subtracted; 0 must stay 0.": lambda x: x.flatten(1) / 255 - (x / 255).mean(),
+    "these are pictures still: unroll each to one row, (n, height * width).": lambda x: x / 255,
+    "all pictures are in one row; keep one row for each.": lambda x: x.flatten() / 255,
+    "the pictures are unrolled column by column; row 0 comes first, then row 1.": lambda x: (
+        x.transpose(1, 2).flatten(1) / 255
+    ),
+    "rows and columns are swapped: a row is a picture, a column a pixel.": lambda x: x.flatten(1).T / 255,
+}
+
+# %% ../nbs/90_checking.ipynb #e4c7867c
+#| code-fold: true
+@solves(
+    _pixel_rows,
+    "flatten(1) keeps the first axis and unrolls the rest, row by row; dividing bytes by 255 with / makes floats from 0 to 1.",
+    "Two things change: the shape, and the range of the numbers.",
+    "flatten(1) joins all axes from number 1 on, reshape(len(images), -1) does the same.",
+    "The largest byte, whatever these pictures hold, must become 1: / 255.",
+)
+def pixel_rows(images):
+    return images.flatten(1) / 255
+
+# %% ../nbs/90_checking.ipynb #7e7dd326
+#| code-fold: true
+def positions(part: Any) -> Any:
+    "Positions as a list: from a list, a range, a tensor, or a tensor of yes and no."
+    if isinstance(part, Tensor) and part.numel() <= 10_000:
+        return (part.nonzero().flatten() if part.dtype == torch.bool else part).tolist()
+    return list(part) if isinstance(part, range | set) else part
+
+
+def run_split(answer: Callable, inputs: dict) -> Iterator:
+    "The two parts as lists of positions."
+    parts = answer(inputs["y"])
+    if isinstance(parts, tuple | list) and len(parts) == 2:
+        yield from (("train", positions(parts[0])), ("valid", positions(parts[1])))
+    else:
+        yield "the result", parts
+
+# %% ../nbs/90_checking.ipynb #e1695d47
+#| code-fold: true
+def is_index(value: Any) -> bool:
+    "Is a plain value a whole number?"
+    return isinstance(value, Tensor) and value.ndim == 0 and not value.is_floating_point()
+
+# %% ../nbs/90_checking.ipynb #197b3d16
+#| code-fold: true
+def judge_split(inputs: dict, values: dict) -> str | None:
+    "What is wrong with a split, if anything."
+    n, parts = len(inputs["y"]), [values["train"], values["valid"]]
+    if not all(isinstance(part, tuple) and all(map(is_index, part)) for part in parts):
+        return f"It returned {' and '.join(map(describe, parts))}; expected two lists of positions."
+    train, valid = ([int(place) for place in part] for part in parts)
+    if wrong := sorted(set(train + valid) - set(range(n))):
+        return f"{wrong[0]} is not a position; there are {n} examples, 0 to {n - 1}."
+    if both := sorted(set(train) & set(valid)):
+        return f"Position {both[0]} is in both parts."
+    if len(train + valid) > len(set(train + valid)):
+        return "A position stands twice in one part."
+    if missing := sorted(set(range(n)) - set(train + valid)):
+        return f"Position {missing[0]} is in neither part."
+    return judge_fifths(inputs["y"], valid)
+
+# %% ../nbs/90_checking.ipynb #bc107a1b
+#| code-fold: true
+def judge_fifths(y: Tensor, valid: list) -> str | None:
+    "Which label has not given a fifth of its examples to valid, if any."
+    for label in y.unique().tolist():
+        n = int((y == label).sum())
+        given = int((y[torch.tensor(valid, dtype=torch.int64)] == label).sum())
+        if not n // 5 <= given <= math.ceil(n / 5):
+            return f"Label {label} has {n} examples, and {given} of them are in valid; a fifth is {n / 5:g}."
+
+
+def by_label(y: Tensor) -> list[list[int]]:
+    "For each label, the positions where it stands."
+    return [[place for place, label in enumerate(y.tolist()) if label == one] for one in y.unique().tolist()]
+
+
+def rest_of(y: Tensor, valid: list) -> tuple[list, list]:
+    "Both parts, from the positions for validation."
+    return [place for place in range(len(y)) if place not in valid], valid
+
+# %% ../nbs/90_checking.ipynb #f4c1091a
+#| code-fold: true
+_stratified_split = declare(
+    "stratified_split",
+    "00_data",
+    "stratified_split(y)",
+    "y (n,) holds the labels: return two lists of positions, (train, valid). Each position from 0 to n - 1 is in one of them, and valid has a fifth of each label's examples, rounded up or down.",
+    cases=lambda: {
+        "labels in turn, 0 to 9, ten rounds": {"y": torch.arange(100) % 10},
+        "sorted labels": {"y": torch.tensor([0] * 30 + [1] * 15 + [2] * 10)},
+        "labels as they come": {"y": gray(60, high=3, seed=5).long()},
+        "rare labels": {"y": torch.tensor([7, 1, 1, 7, 1, 3, 1, 1, 7, 1, 1])},
+    },
+    run=run_split,
+    truth=Truth(lambda y: {"train": [], "valid": []}, judge=judge_split),
+)
+
+# %% ../nbs/90_checking.ipynb #8245ba45
+#| code-fold: true
+def fifths(y: Tensor, step: int = 5) -> list[int]:
+    "Every fifth position of each label."
+    return [place for places in by_label(y) for place in places[::step]]
+
+
+def random_places(n: int, k: int) -> list[int]:
+    "k different positions by chance."
+    return torch.randperm(n, generator=torch.Generator().manual_seed(1))[:k].tolist()
+
+
+_stratified_split.mistakes = {
+    "every fifth position, whatever its label: labels that come in turn are met again and again.": lambda y: (
+        rest_of(y, list(range(len(y)))[::5])
+    ),
+    "the first fifth of the positions: where the labels are sorted, that is one label.": lambda y: rest_of(
+        y, list(range(len(y) // 5))
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #d6d0c228
+#| code-fold: true
+_stratified_split.mistakes |= {
+    "the last fifth of the positions: where the labels are sorted, that is one label.": lambda y: rest_of(
+        y, list(range(len(y)))[-(len(y) // 5) :]
+    ),
+    "a fifth drawn by chance from all examples: what a label gets is left to luck.": lambda y: rest_of(
+        y, random_places(len(y), len(y) // 5)
+    ),
+    "train holds all positions; take those of valid out of it.": lambda y: (list(range(len(y))), fifths(y)),
+    "train and valid are exchanged.": lambda y: rest_of(y, fifths(y))[::-1],
+    "these are labels; positions are asked for.": lambda y: (
+        y[rest_of(y, fifths(y))[0]],
+        y[fifths(y)],
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #260b97aa
+#| code-fold: true
+_stratified_split.mistakes |= {
+    "one example of each label is in valid; it must be a fifth of them.": lambda y: rest_of(
+        y, [places[0] for places in by_label(y)]
+    ),
+    "whole labels are in valid; every label must be in both parts.": lambda y: rest_of(y, by_label(y)[-1]),
+    "train has one position in five as well; it must have all that are not in valid.": lambda y: (
+        [place for places in by_label(y) for place in places[1::5]],
+        fifths(y),
+    ),
+    "only valid is returned; a pair (train, valid) is asked for.": fifths,
+    "this is a tenth of each label; a fifth is every fifth one.": lambda y: rest_of(y, fifths(y, 10)),
+}
+
+# %% ../nbs/90_checking.ipynb #4e71a51f
+#| code-fold: true
+@solves(
+    _stratified_split,
+    "Sorted by label, every fifth position takes a fifth of each; what is not in valid is left for train.",
+    "If all examples of one label stood side by side, which of them would you take?",
+    "y.argsort(stable=True) gives the positions in the order of the labels; [::5] takes every fifth.",
+    "train is every position that is not in valid.",
+)
+def stratified_split(y):
+    valid = y.argsort(stable=True)[::5].tolist()
+    train = [place for place in range(len(y)) if place not in valid]
+    return train, valid
+
+# %% ../nbs/90_checking.ipynb #9ed79ea1
+import struct
+
+# %% ../nbs/90_checking.ipynb #fa985189
+#| code-fold: true
+def idx_bytes(kind: int, *sizes: int, values: bytes = b"") -> bytes:
+    "An IDX file: two zeros, the type, the number of axes, the sizes, then values."
+    return bytes([0, 0, kind, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + values
+
+# %% ../nbs/90_checking.ipynb #b0067110
+def true_header(data: bytes) -> dict:
+    "The type and the shape by Python's struct; `ValueError` for what is no header."
+    try:
+        zeros, kind, n = struct.unpack_from(">HBB", data)
+        shape = struct.unpack_from(f">{n}I", data, 4)
+    except struct.error as error:
+        raise ValueError from error
+    if zeros:
+        raise ValueError("the first two bytes must be 0")
+    return {"the type": kind, "the shape": shape}
+
+# %% ../nbs/90_checking.ipynb #da37bb40
+#| code-fold: true
+_idx_header = declare(
+    "idx_header",
+    "00_data",
+    "idx_header(data)",
+    "data holds the bytes of an IDX file: return the pair (type byte, shape), the shape a tuple. Raise ValueError if one of the first two bytes is not 0, or if data ends before the last size.",
+    run=returns("the type", "the shape"),
+    truth=Truth(true_header),
+)
+
+# %% ../nbs/90_checking.ipynb #78e4a999
+#| code-fold: true
+_idx_header.cases = lambda: {
+    title: {"data": data}
+    for title, data in {
+        "two pictures of 2 × 3": idx_bytes(8, 2, 2, 3, values=bytes(range(12))),
+        "four labels": idx_bytes(8, 4, values=b"\x05\x00\x04\x01"),
+        "the header alone of 70,000 pictures of 28 × 28": idx_bytes(8, 70_000, 28, 28),
+        "numbers of 4 bytes": idx_bytes(13, 2, 1, values=bytes(8)),
+        "a web page": b"<html><body>404</body></html>",
+        "a first byte that is not 0": b"\x07\x00" + idx_bytes(8, 4)[2:],
+        "a second byte that is not 0": b"\x00\x07" + idx_bytes(8, 4)[2:],
+        "an end in the middle of a size": idx_bytes(8, 2, 2, 3)[:14],
+        "three bytes in all": idx_bytes(8, 4)[:3],
+    }.items()
+}
+
+# %% ../nbs/90_checking.ipynb #f0ac70c2
+#| code-fold: true
+def header_with(
+    n: Callable = lambda data: data[3],
+    kind: Callable = lambda data: data[2],
+    first: int = 4,
+    width: int = 4,
+    order: str = "big",
+    refuse: Callable = true_header,
+) -> Callable:
+    "An `idx_header` with one part replaced."
+
+    def header(data):
+        refuse(data)
+        places = range(first, first + width * n(data), width)
+        return kind(data), tuple(int.from_bytes(data[at : at + width], order) for at in places)
+
+    return header
+
+# %% ../nbs/90_checking.ipynb #5c05970e
+#| code-fold: true
+def refuse_if(wrong: Callable) -> Callable:
+    "A check that raises `ValueError` only where `wrong(data)`."
+
+    def refuse(data):
+        if wrong(data):
+            raise ValueError
+
+    return refuse
+
+
+def header_or_none(data: bytes) -> tuple | None:
+    "None where an exception is due."
+    with contextlib.suppress(ValueError):
+        return tuple(true_header(data).values())
+
+# %% ../nbs/90_checking.ipynb #e1d8a9f0
+#| code-fold: true
+_idx_header.mistakes = {
+    'a size is read from the wrong end: its first byte counts most, "big".': header_with(order="little"),
+    "type and number of axes are exchanged: byte 2 is the type, byte 3 counts the axes.": header_with(
+        n=lambda data: data[2], kind=lambda data: data[3]
+    ),
+    "byte 3, the number of axes, is returned as the type; that is byte 2.": header_with(
+        kind=lambda data: data[3]
+    ),
+    "two bytes are read for a size; it has four.": header_with(width=2),
+    "one byte is read for a size; it has four.": header_with(width=1),
+    "the sizes are read from byte 3 on; they begin at byte 4.": header_with(first=3),
+    "the last size is missing: there are as many as byte 3 says.": header_with(n=lambda data: data[3] - 1),
+}
+
+# %% ../nbs/90_checking.ipynb #bcc4c790
+#| code-fold: true
+_idx_header.mistakes |= {
+    "everything to the end counts as sizes; there are as many as byte 3 says.": header_with(
+        n=lambda data: (len(data) - 4) // 4
+    ),
+    "the sizes are in reverse order.": lambda data: (data[2], true_header(data)["the shape"][::-1]),
+    "only the shape is returned; the type comes first.": lambda data: true_header(data)["the shape"],
+    "nothing is refused: raise ValueError where a first byte is not 0, or the header is not whole.": header_with(
+        refuse=lambda data: None
+    ),
+    "the first two bytes are not looked at; both must be 0, or it is no IDX file.": header_with(
+        refuse=refuse_if(lambda data: len(data) < 4 or len(data) < 4 + 4 * data[3])
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #c3eb200b
+#| code-fold: true
+_idx_header.mistakes |= {
+    "only the first byte is compared with 0; the second must be 0 too.": header_with(
+        refuse=refuse_if(lambda data: data[0] or len(data) < 4 or len(data) < 4 + 4 * data[3])
+    ),
+    "data that ends too early is believed: a slice past the end is just shorter, without an error.": header_with(
+        refuse=refuse_if(lambda data: data[:2] != bytes(2) or len(data) < 4)
+    ),
+    "byte 3 is looked at before it is known that there are four bytes; compare the length first.": header_with(
+        refuse=refuse_if(lambda data: data[:2] != bytes(2) or len(data) < 4 + 4 * data[3])
+    ),
+    "it returns None for a damaged header; raise ValueError.": header_or_none,
+}
+
+# %% ../nbs/90_checking.ipynb #e951afa6
+#| code-fold: true
+@solves(
+    _idx_header,
+    "Byte 2 is the type and byte 3 says how many sizes follow, four bytes each, the most significant first; the length is compared before anything is believed.",
+    "Which byte says how many sizes follow, and how many bytes does each take?",
+    'int.from_bytes(data[at : at + 4], "big") is one size; the first begins at 4, each next one 4 further on.',
+    "First the refusals: data[:2] != bytes(2), or len(data) less than 4, or less than 4 + 4 * data[3].",
+)
+def idx_header(data):
+    if data[:2] != bytes(2) or len(data) < 4 or len(data) < 4 + 4 * data[3]:
+        raise ValueError(f"no IDX header: {data[:4].hex(' ')}")
+    sizes = (data[at : at + 4] for at in range(4, 4 + 4 * data[3], 4))
+    return data[2], tuple(int.from_bytes(size, "big") for size in sizes)
+
 # %% ../nbs/90_checking.ipynb #0c948f85
 #| code-fold: true
 PRODUCTS = {
@@ -1329,13 +1730,16 @@ MATRIX_CASES = {
     "8 × 3 by 3 × 8": (8, 3, 8),
 }
 
-# %% ../nbs/90_checking.ipynb #fa90b336
+# %% ../nbs/90_checking.ipynb #a8c49c2b
 #| code-fold: true
 def matrix_cases() -> dict[str, dict]:
     "Pairs of matrices."
     return {
         title: {"a": rand(n, m, seed=1), "b": rand(m, p, seed=2)} for title, (n, m, p) in MATRIX_CASES.items()
     }
+
+
+PRODUCT = {"cases": matrix_cases, "truth": Truth(lambda a, b: a @ b)}
 
 # %% ../nbs/90_checking.ipynb #eedd2d81
 #| code-fold: true
@@ -1400,15 +1804,14 @@ def add_to(c: Tensor, i: int, j: int, value: Tensor) -> None:
     "c[i, j] += value, as an expression."
     c[i, j] += value
 
-# %% ../nbs/90_checking.ipynb #163cdbc7
+# %% ../nbs/90_checking.ipynb #34348dda
 #| code-fold: true
 _matmul_loops = declare(
     "matmul_loops",
     "01_matmul",
     "matmul_loops(a, b)",
     "Multiply two matrices with three loops over single numbers: a is (n, m), b is (m, p), the result (n, p).",
-    cases=matrix_cases,
-    truth=Truth(lambda a, b: a @ b),
+    **PRODUCT,
     rule=loops_rule,
 )
 
@@ -1455,15 +1858,14 @@ def matmul_loops(a, b):
                 c[i, j] += a[i, k] * b[k, j]
     return c
 
-# %% ../nbs/90_checking.ipynb #30c06967
+# %% ../nbs/90_checking.ipynb #c8db5f70
 #| code-fold: true
 _matmul_dot = declare(
     "matmul_dot",
     "01_matmul",
     "matmul_dot(a, b)",
     "Multiply two matrices with two loops: each element is a row of a times a column of b, summed, with no third loop.",
-    cases=matrix_cases,
-    truth=Truth(lambda a, b: a @ b),
+    **PRODUCT,
     rule=dot_rule,
 )
 
@@ -1506,15 +1908,14 @@ def matmul_dot(a, b):
             c[i, j] = (a[i] * b[:, j]).sum()
     return c
 
-# %% ../nbs/90_checking.ipynb #0fa0eba5
+# %% ../nbs/90_checking.ipynb #ec64cb94
 #| code-fold: true
 _matmul_broadcast = declare(
     "matmul_broadcast",
     "01_matmul",
     "matmul_broadcast(a, b)",
     "Multiply two matrices with one loop: stretch a row of a against the whole of b by broadcasting.",
-    cases=matrix_cases,
-    truth=Truth(lambda a, b: a @ b),
+    **PRODUCT,
     rule=broadcast_rule,
 )
 
@@ -1556,15 +1957,14 @@ def matmul_broadcast(a, b):
         c[i] = (a[i, :, None] * b).sum(dim=0)
     return c
 
-# %% ../nbs/90_checking.ipynb #f97a7922
+# %% ../nbs/90_checking.ipynb #ed2bbb94
 #| code-fold: true
 _matmul_einsum = declare(
     "matmul_einsum",
     "01_matmul",
     "matmul_einsum(a, b)",
     "Multiply two matrices with one torch.einsum.",
-    cases=matrix_cases,
-    truth=Truth(lambda a, b: a @ b),
+    **PRODUCT,
     rule=einsum_rule,
 )
 
@@ -1933,6 +2333,229 @@ _relu_sum.mistakes |= {
 def relu_sum(x, slopes, intercepts, weights, bias):
     bent = (slopes * x[:, None] + intercepts).clamp(min=0)
     return bent @ weights + bias
+
+# %% ../nbs/90_checking.ipynb #46ffcedc
+#| code-fold: true
+def heights(left: float, peak: float, right: float) -> dict[str, float]:
+    "Where to look at a hat: what the place is called, and its x."
+    return {
+        "the height left of the hat": left - 2.0,
+        "the height at left": left,
+        "the height half-way up": (left + peak) / 2,
+        "the height at peak": peak,
+        "the height half-way down": (peak + right) / 2,
+        "the height at right": right,
+        "the height right of the hat": right + 2.0,
+    }
+
+# %% ../nbs/90_checking.ipynb #c8524282
+#| code-fold: true
+def as_numbers(values: Any) -> Tensor:
+    "A list, a tensor or a single number as one row in float64."
+    return torch.as_tensor(values, dtype=torch.float64).flatten()
+
+# %% ../nbs/90_checking.ipynb #545dad27
+#| code-fold: true
+def run_hat(answer: Callable, inputs: dict) -> Iterator:
+    "The heights of the sum of the units."
+    found = answer(*inputs.values())
+    units = list(map(as_numbers, found)) if isinstance(found, tuple | list | Tensor) else []
+    if [len(numbers) for numbers in units] != [3, 3, 3]:
+        yield "the result", found
+        return
+    slopes, intercepts, weights = units
+    for name, x in heights(**inputs).items():
+        height = ((slopes * x + intercepts).relu() * weights).sum()
+        yield name, height.round(decimals=5)  # what float32 leaves where 0 is due
+
+# %% ../nbs/90_checking.ipynb #6a19aa22
+#| code-fold: true
+HATS = ((0.0, 1.0, 4.0), (-5.0, -3.0, -2.5), (-0.5, 0.0, 0.5), (-1.0, 0.0, 1.0))
+
+
+def true_heights(left: float, peak: float, right: float) -> dict[str, float]:
+    "The lower one of two straight lines, but never below 0."
+    return {
+        name: max(0.0, min((x - left) / (peak - left), (right - x) / (right - peak)))
+        for name, x in heights(left, peak, right).items()
+    }
+
+# %% ../nbs/90_checking.ipynb #d24e7832
+#| code-fold: true
+_hat_units = declare(
+    "hat_units",
+    "03_curve_fitting",
+    "hat_units(left, peak, right)",
+    "Find three units whose sum is a hat: 0 up to left, from there straight up to 1 at peak, straight down to 0 at right, 0 from there on. Return their slopes, intercepts and weights, three numbers each.",
+    cases=lambda: {
+        f"left {left:g}, peak {peak:g}, right {right:g}": {"left": left, "peak": peak, "right": right}
+        for left, peak, right in HATS
+    },
+    run=run_hat,
+    truth=Truth(true_heights),
+)
+
+# %% ../nbs/90_checking.ipynb #b9410466
+#| code-fold: true
+def hat_with(weights: Callable, sign: float = -1.0) -> Callable:
+    "Units for a hat; the weights follow from the steepness of its sides."
+
+    def units(left, peak, right):
+        steepness = 1 / (peak - left), 1 / (right - peak)
+        return [1.0] * 3, [sign * bend for bend in (left, peak, right)], weights(*steepness)
+
+    return units
+
+
+def hat_weights(up: float, down: float) -> tuple:
+    "The right ones."
+    return up, -up - down, down
+
+# %% ../nbs/90_checking.ipynb #5bf9a8b6
+#| code-fold: true
+HAT_MISTAKES = {
+    "these are the weights of the tent from -1 to 1; a side of width d has slope 1/d.": lambda up, down: (
+        (1, -2, 1)
+    ),
+    "a weight is the new slope less the old one; these are the slopes.": lambda up, down: (up, -down, 0),
+    "at peak the climb ends and nothing goes down: the change there is -up - down.": lambda up, down: (
+        (up, -up, 0)
+    ),
+    "nothing stops the fall at right: there the slope must become 0.": lambda up, down: (up, -up - down, 0),
+    "both sides are as steep as the left one; the right one has a width of its own.": lambda up, down: (
+        (up, -2 * up, up)
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #ad78535e
+#| code-fold: true
+HAT_MISTAKES |= {
+    "the hat is upside down.": lambda up, down: (-up, up + down, -down),
+    "the weights grow with the widths; a wider side is less steep, 1 / width.": lambda up, down: hat_weights(
+        1 / up, 1 / down
+    ),
+    "the weight at peak takes away the climb only; it must also bring the fall.": lambda up, down: (
+        (up, -up, down)
+    ),
+    "each side is divided by the whole width, right - left; it has its own.": lambda up, down: hat_weights(
+        *[1 / (1 / up + 1 / down)] * 2
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #a2491d57
+#| code-fold: true
+_hat_units.mistakes = {sentence: hat_with(weights) for sentence, weights in HAT_MISTAKES.items()} | {
+    "the intercepts have the wrong sign: a unit of slope 1 bends at x = -intercept.": hat_with(
+        hat_weights, 1.0
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #bbe1fa73
+#| code-fold: true
+@solves(
+    _hat_units,
+    "Each unit of slope 1 begins at a bend and changes the slope of the sum there: from 0 to up, from up to -down, from -down to 0.",
+    "Where does the sum bend? Put a unit there: with slope 1, its intercept is minus that place.",
+    "How steep is the left side, which climbs 1 over the width peak - left? And the right one?",
+    "With up = 1 / (peak - left) and down = 1 / (right - peak), the weights are the changes of slope: up, -up - down, and …",
+)
+def hat_units(left, peak, right):
+    up, down = 1 / (peak - left), 1 / (right - peak)
+    return [1.0, 1.0, 1.0], [-left, -peak, -right], [up, -up - down, down]
+
+# %% ../nbs/90_checking.ipynb #3b162869
+#| code-fold: true
+_curve_slope = declare(
+    "curve_slope",
+    "03_curve_fitting",
+    "curve_slope(x, slopes, intercepts, weights)",
+    "The slope dy/dx of y = sum of weights * relu(slopes * x + intercepts) at each point of x (n,), without autograd; a unit that bends just there counts 0. The other three are (k,).",
+    run=returns("the slope"),
+    truth=Truth(
+        gradient_of=lambda x, slopes, intercepts, weights: (
+            (slopes * x[:, None] + intercepts).relu() @ weights
+        ).sum(),
+        gradients=("the slope",),
+        wrt="x",
+    ),
+    rule=NO_AUTOGRAD,
+)
+
+# %% ../nbs/90_checking.ipynb #89e71556
+#| code-fold: true
+_curve_slope.cases = lambda: {
+    "6 points, 4 units": curve_case(6, 4),
+    "3 points, 3 units": curve_case(3, 3),
+    "points on the bends": curve_case(3, 3) | {"slopes": torch.ones(3), "intercepts": rand(3), "x": -rand(3)},
+    "one point": curve_case(1, 5),
+}
+
+# %% ../nbs/90_checking.ipynb #b5a43c90
+#| code-fold: true
+def curve_case(n: int, k: int) -> dict:
+    "The same inputs as for `relu_sum`, without the bias."
+    return {name: value for name, value in units_case(n, k).items() if name != "bias"}
+
+
+def lines_of(x: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
+    "A row for each point, a column for each unit, before the cut."
+    return slopes * x[:, None] + intercepts
+
+# %% ../nbs/90_checking.ipynb #fe92bce0
+#| code-fold: true
+def units_add(
+    counts: Callable = lambda line: line > 0,
+    adds: Callable = lambda s, w: s * w,
+    over: Callable = lambda t: t.sum(1),
+) -> Callable:
+    "A slope from what of each unit counts, what it adds, and how that is added up."
+    return lambda x, s, i, w: over(counts(lines_of(x, s, i)) * adds(s, w))
+
+# %% ../nbs/90_checking.ipynb #e18eca40
+#| code-fold: true
+_curve_slope.mistakes = {
+    "the cut is missing: a unit counts only where slopes * x + intercepts is positive.": units_add(
+        torch.ones_like
+    ),
+    "the slopes are missing: a unit adds weights * slopes.": units_add(adds=lambda s, w: w),
+    "the weights are missing: a unit adds weights * slopes.": units_add(adds=lambda s, w: s),
+    "a unit that bends just there counts 0: > 0, not >= 0.": units_add(lambda line: line >= 0),
+    "the wrong side counts: where slopes * x + intercepts is negative, a unit is flat.": units_add(
+        lambda line: line < 0
+    ),
+    "this is the height of the curve; its slope is asked for.": units_add(torch.relu, lambda s, w: w),
+    "the height of each unit stands where a 1 or a 0 belongs.": units_add(torch.relu),
+}
+
+# %% ../nbs/90_checking.ipynb #6aca8841
+#| code-fold: true
+_curve_slope.mistakes |= {
+    "the slopes of all units and points are here; add up over the units, dim 1.": units_add(over=lambda t: t),
+    "the sum runs over the points, dim 0; add up over the units, dim 1.": units_add(over=lambda t: t.sum(0)),
+    "the units are averaged; their slopes add up.": units_add(over=lambda t: t.mean(1)),
+    "the sign of x decides here; a unit bends where slopes * x + intercepts is 0.": lambda x, s, i, w: (
+        (x > 0) * (s * w).sum()
+    ),
+    "x > -intercept is right for slope 1 only: ask for slopes * x + intercepts > 0.": lambda x, s, i, w: (
+        (x[:, None] > -i) * s * w
+    ).sum(1),
+    "the weight is inside the cut; a negative one bends a unit down and moves no cut.": lambda x, s, i, w: (
+        (w * lines_of(x, s, i) > 0) * s * w
+    ).sum(1),
+}
+
+# %% ../nbs/90_checking.ipynb #387bb276
+#| code-fold: true
+@solves(
+    _curve_slope,
+    "A unit that is not cut is a line of slope weights * slopes; one that is cut adds nothing; and the slope of a sum is the sum of the slopes.",
+    "What does one unit add to the slope of the sum, left of its bend and right of it?",
+    "Where slopes * x + intercepts > 0 a unit adds weights * slopes, elsewhere 0.",
+    "on = slopes * x[:, None] + intercepts > 0 is (n, k); multiply it by weights * slopes and add up each row.",
+)
+def curve_slope(x, slopes, intercepts, weights):
+    on = slopes * x[:, None] + intercepts > 0
+    return (on * weights * slopes).sum(1)
 
 # %% ../nbs/90_checking.ipynb #b388a093
 #| code-fold: true
@@ -2573,7 +3196,7 @@ def overwrite_g(*pairs: tuple[Tensor, Tensor]) -> None:
     for tensor, gradient in pairs:
         tensor.g = gradient
 
-# %% ../nbs/90_checking.ipynb #0199c7b0
+# %% ../nbs/90_checking.ipynb #fdd7c55b
 #| code-fold: true
 _mse_grad = declare(
     "mse_grad",
@@ -2584,7 +3207,7 @@ _mse_grad = declare(
     truth=Truth(
         gradient_of=lambda output, target: (error_of(output, target) ** 2).mean(), gradients=("output.g",)
     ),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
 # %% ../nbs/90_checking.ipynb #046e9b36
@@ -2599,35 +3222,41 @@ _mse_grad.cases = lambda: {
     },
 }
 
-# %% ../nbs/90_checking.ipynb #80d527a9
+# %% ../nbs/90_checking.ipynb #6924038d
 #| code-fold: true
-_mse_grad.mistakes = {
-    "the 1/n of the mean is missing.": lambda o, t: put_g((o, 2 * error_of(o, t))),
-    "the 2 from the square is missing.": lambda o, t: put_g((o, error_of(o, t) / o.numel())),
-    "both the 2 and the 1/n are missing.": lambda o, t: put_g((o, error_of(o, t))),
-    "the sign is turned round: output - target.": lambda o, t: put_g((o, -2 * error_of(o, t) / o.numel())),
-    "it is divided by the rows; the mean is over all elements.": lambda o, t: put_g(
-        (o, 2 * error_of(o, t) / len(o))
+MSE_SLOPES = {
+    "the 1/n of the mean is missing.": lambda o, t: 2 * error_of(o, t),
+    "the 2 from the square is missing.": lambda o, t: error_of(o, t) / o.numel(),
+    "both the 2 and the 1/n are missing.": error_of,
+    "the sign is turned round: output - target.": lambda o, t: -2 * error_of(o, t) / o.numel(),
+    "it is divided by the rows; the mean is over all elements.": lambda o, t: 2 * error_of(o, t) / len(o),
+    "this is the loss itself, squared errors; its slope is asked for.": lambda o, t: (
+        error_of(o, t) ** 2 / o.numel()
     ),
-    "= where += must add: output.g was there already.": lambda o, t: overwrite_g(
-        (o, 2 * error_of(o, t) / o.numel())
-    ),
-    "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": lambda o, t: put_g(
-        (o, 2 * (o - t) / o.numel())
+    "the gradient is flat (n,); it must have the output's shape (n, 1).": lambda o, t: (
+        2 * (o.reshape(t.shape) - t) / o.numel()
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #f1ccd3fe
+# %% ../nbs/90_checking.ipynb #7be78bb8
 #| code-fold: true
-_mse_grad.mistakes |= {
-    "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": lambda o, t: put_g(
-        (o, (2 * (o - t) / o.numel()).sum(1, keepdim=True) if o.shape != t.shape else 2 * (o - t) / o.numel())
+def puts(slope: Callable, put: Callable = put_g) -> Callable:
+    "An answer that gives its first argument the gradient `slope(first, second)`."
+    return lambda first, second: put((first, slope(first, second)))
+
+# %% ../nbs/90_checking.ipynb #1f0c47ea
+#| code-fold: true
+_mse_grad.mistakes = {sentence: puts(slope) for sentence, slope in MSE_SLOPES.items()} | {
+    "= where += must add: output.g was there already.": puts(
+        lambda o, t: 2 * error_of(o, t) / o.numel(), overwrite_g
     ),
-    "this is the loss itself, squared errors; its slope is asked for.": lambda o, t: put_g(
-        (o, error_of(o, t) ** 2 / o.numel())
+    "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": puts(
+        lambda o, t: 2 * (o - t) / o.numel()
     ),
-    "the gradient is flat (n,); it must have the output's shape (n, 1).": lambda o, t: put_g(
-        (o, 2 * (o.reshape(t.shape) - t) / o.numel())
+    "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": puts(
+        lambda o, t: (
+            (2 * (o - t) / o.numel()).sum(1, keepdim=True) if o.shape != t.shape else 2 * (o - t) / o.numel()
+        )
     ),
 }
 
@@ -2654,7 +3283,7 @@ def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
     inp = with_g(inp, rand(*shape, seed=seed + 1)) if held else inp
     return {"inp": inp, "out": with_g(inp.clamp(min=0), rand(*shape, seed=seed + 2))}
 
-# %% ../nbs/90_checking.ipynb #fffed871
+# %% ../nbs/90_checking.ipynb #7055918d
 #| code-fold: true
 _relu_grad = declare(
     "relu_grad",
@@ -2668,32 +3297,35 @@ _relu_grad = declare(
     },
     run=sets("inp.g"),
     truth=Truth(gradient_of=lambda inp, out: (inp.relu() * out.g).sum(), gradients=("inp.g",)),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
-# %% ../nbs/90_checking.ipynb #507553e4
+# %% ../nbs/90_checking.ipynb #16ca8a46
 #| code-fold: true
-_relu_grad.mistakes = {
-    "this is the gradient without the ReLU's mask: out.g is passed on everywhere.": lambda i, o: put_g(
-        (i, o.g)
+RELU_SLOPES = {
+    "the mask is missing: what arrives is passed on everywhere.": lambda x, g: g.clone(),
+    "what arrives is not used: this is the mask alone.": lambda x, g: (x > 0).to(g.dtype),
+    "at exactly 0 the gradient must be 0: > 0, not >= 0.": lambda x, g: (x >= 0) * g,
+    "the mask is taken from what arrives; it depends on the sign of the input.": lambda x, g: (g > 0) * g,
+    "the wrong side is cut: the gradient passes where the input is negative.": lambda x, g: (x < 0) * g,
+    "what arrives is multiplied by the output; the slope is 1, not the value.": lambda x, g: (
+        x.clamp(min=0) * g
     ),
-    "out.g is not used: this is the mask alone.": lambda i, o: put_g((i, (i > 0).float())),
-    "= where += must add: inp.g was there already.": lambda i, o: overwrite_g((i, (i > 0) * o.g)),
-    "at exactly 0 the gradient must be 0: > 0, not >= 0.": lambda i, o: put_g((i, (i >= 0) * o.g)),
-    "the mask is taken from out.g; it depends on the sign of inp.": lambda i, o: put_g((i, (o.g > 0) * o.g)),
-    "the wrong side is cut: the gradient passes where inp is negative.": lambda i, o: put_g(
-        (i, (i < 0) * o.g)
+    "the sign of the input is the factor (torch.sign): where it is negative, 0 must arrive.": lambda x, g: (
+        x.sign() * g
     ),
-    "out.g is multiplied by out; the slope is 1, not the value.": lambda i, o: put_g((i, o * o.g)),
-    "out.g is changed in place; make a new tensor.": lambda i, o: put_g((i, o.g.mul_(i > 0))),
 }
 
-# %% ../nbs/90_checking.ipynb #05814ef5
+# %% ../nbs/90_checking.ipynb #b60454eb
 #| code-fold: true
-_relu_grad.mistakes |= {
-    "only its own sign decides here (torch.sign): negatives give minus out.g.": lambda i, o: put_g(
-        (i, i.sign() * o.g)
-    ),
+def relu_back(slope: Callable, put: Callable = put_g) -> Callable:
+    "A `relu_grad` from a function of the input and of what arrives from above."
+    return puts(lambda inp, out: slope(inp, out.g), put)
+
+
+_relu_grad.mistakes = {sentence: relu_back(slope) for sentence, slope in RELU_SLOPES.items()} | {
+    "= where += must add: inp.g was there already.": relu_back(lambda x, g: (x > 0) * g, overwrite_g),
+    "out.g is changed in place; make a new tensor.": relu_back(lambda x, g: g.mul_(x > 0)),
     "inp itself is cut and changed; only inp.g is to be set.": lambda i, o: put_g(
         (i.clamp_(min=0), (i > 0) * o.g)
     ),
@@ -2732,7 +3364,7 @@ LAYER_CASES = {
     "inp.g is there already: an input used twice": (2, 3, 4, "inp"),
 }
 
-# %% ../nbs/90_checking.ipynb #d28a1517
+# %% ../nbs/90_checking.ipynb #6ef8dc1f
 #| code-fold: true
 _lin_grad = declare(
     "lin_grad",
@@ -2744,7 +3376,7 @@ _lin_grad = declare(
     truth=Truth(
         gradient_of=lambda inp, out, w, b: ((inp @ w + b) * out.g).sum(), gradients=("w.g", "b.g", "inp.g")
     ),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
 # %% ../nbs/90_checking.ipynb #fc642053
@@ -2883,7 +3515,7 @@ def forgets(*names: str) -> Callable:
 
     return passes
 
-# %% ../nbs/90_checking.ipynb #3c4a0ec8
+# %% ../nbs/90_checking.ipynb #4f9b44c6
 #| code-fold: true
 _forward_and_backward = declare(
     "forward_and_backward",
@@ -2896,7 +3528,7 @@ _forward_and_backward = declare(
         gradient_of=lambda target, **p: (error_of(network(**p), target) ** 2).mean(),
         gradients=IN_BACKWARD_ORDER,
     ),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
 # %% ../nbs/90_checking.ipynb #fd566f22
@@ -3038,7 +3670,7 @@ def linear_case(n: int, n_in: int, n_out: int, held: str = "") -> dict:
     case = lin_case(n, n_in, n_out, held)
     return {"w": case["w"], "b": case["b"], "inp": case["inp"], "upstream": case["out"].g}
 
-# %% ../nbs/90_checking.ipynb #0bf77899
+# %% ../nbs/90_checking.ipynb #769952ce
 #| code-fold: true
 _Linear = declare(
     "Linear",
@@ -3052,7 +3684,7 @@ _Linear = declare(
         gradient_of=lambda w, b, inp, upstream: ((inp @ w + b) * upstream).sum(),
         gradients=("w.g", "b.g", "inp.g"),
     ),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
 # %% ../nbs/90_checking.ipynb #1ba1904a
@@ -3116,7 +3748,7 @@ def relu_layer_case(*shape: int, seed: int, held: bool = False) -> dict:
     case = relu_case(*shape, seed=seed, held=held)
     return {"inp": case["inp"], "upstream": case["out"].g}
 
-# %% ../nbs/90_checking.ipynb #e4e6dfbe
+# %% ../nbs/90_checking.ipynb #c49a1ca8
 #| code-fold: true
 _ReLU = declare(
     "ReLU",
@@ -3129,7 +3761,7 @@ _ReLU = declare(
         gradient_of=lambda inp, upstream: (inp.relu() * upstream).sum(),
         gradients=("inp.g",),
     ),
-    rule=without("backward", "grad"),
+    rule=NO_AUTOGRAD,
 )
 
 # %% ../nbs/90_checking.ipynb #eb3d63e6
@@ -3150,28 +3782,11 @@ def relu_class(
     "A ReLU from its two formulas."
     return layer_class(lambda layer, inp: forward(inp), lambda layer: backward(layer.inp, layer.out), **more)
 
-# %% ../nbs/90_checking.ipynb #fc666f87
+# %% ../nbs/90_checking.ipynb #0cf44682
 #| code-fold: true
-_ReLU.mistakes = {
-    "this is the gradient without the mask: what arrives is passed on everywhere.": relu_class(
-        lambda inp, out: put_g((inp, out.g.clone()))
-    ),
-    "out.g is not used: this is the mask alone.": relu_class(
-        lambda inp, out: put_g((inp, (inp > 0).float()))
-    ),
+_ReLU.mistakes = {sentence: relu_class(relu_back(slope)) for sentence, slope in RELU_SLOPES.items()} | {
     "= where += must add: inp.g was there already.": relu_class(
-        lambda inp, out: overwrite_g((inp, (inp > 0) * out.g))
-    ),
-    "at exactly 0 the gradient must be 0: > 0, not >= 0.": relu_class(
-        lambda inp, out: put_g((inp, (inp >= 0) * out.g))
-    ),
-}
-
-# %% ../nbs/90_checking.ipynb #de74d9ee
-#| code-fold: true
-_ReLU.mistakes |= {
-    "the mask is taken from out.g; it depends on the sign of the input.": relu_class(
-        lambda inp, out: put_g((inp, (out.g > 0) * out.g))
+        relu_back(lambda x, g: (x > 0) * g, overwrite_g)
     ),
     "layer.backward() looks for .g on a copy; keep the very tensor that you return.": relu_class(
         keep=torch.clone
@@ -3251,30 +3866,17 @@ def mse_class(slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Calla
     "An MSELoss with one part replaced."
     return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope)
 
-# %% ../nbs/90_checking.ipynb #f498b482
+# %% ../nbs/90_checking.ipynb #c6b1f2cf
 #| code-fold: true
-_MSELoss.mistakes = {
-    "the 1/n of the mean is missing from the gradient.": mse_class(lambda o, t: 2 * error_of(o, t)),
-    "the 2 from the square is missing from the gradient.": mse_class(lambda o, t: error_of(o, t) / o.numel()),
-    "the gradient has the wrong sign: output - target.": mse_class(lambda o, t: -mse_and_slope(o, t)[1]),
-    "the gradient is divided by the rows; the mean is over all elements.": mse_class(
-        lambda o, t: 2 * error_of(o, t) / len(o)
-    ),
-    "the gradient is flat (n,); it must have the output's shape (n, 1).": mse_class(
-        lambda o, t: mse_and_slope(o, t)[1].reshape(t.shape)
-    ),
+_MSELoss.mistakes = {sentence: mse_class(slope) for sentence, slope in MSE_SLOPES.items()} | {
     "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": mse_class(
         lambda o, t: 2 * (o - t) / o.numel(), lambda o, t: ((o - t) ** 2).mean()
     ),
-}
-
-# %% ../nbs/90_checking.ipynb #9f63583f
-#| code-fold: true
-_MSELoss.mistakes |= {
     "the loss is the sum of squares; take the mean.": mse_class(
         loss=lambda o, t: (error_of(o, t) ** 2).sum()
     ),
     "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
+    "backward sets nothing.": mse_class(lambda o, t: None),
 }
 
 # %% ../nbs/90_checking.ipynb #a6430f25
@@ -3472,25 +4074,29 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #00ea44d7
+# %% ../nbs/90_checking.ipynb #68cf2a4a
 #| code-fold: true
-def run_function(answer: type, inputs: dict) -> Iterator:
-    "Apply it to a leaf, and let autograd call its backward."
-    x = inputs["x"].clone().requires_grad_()
-    out = answer.apply(x)
-    yield "apply(x)", out
-    if isinstance(out, Tensor):
-        out.backward(inputs["upstream"])
-        yield "x.grad", Missing if x.grad is None else x.grad
+def run_function(*names: str) -> Callable:
+    "Apply a Function to leaves, and let autograd call its backward."
 
-# %% ../nbs/90_checking.ipynb #99d54a5d
+    def run(answer, inputs):
+        leaves = {name: inputs[name].clone().requires_grad_() for name in names}
+        out = answer.apply(*leaves.values())
+        yield f"apply({', '.join(names)})", out
+        if isinstance(out, Tensor):
+            out.backward(inputs["upstream"])
+            yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in names)
+
+    return run
+
+# %% ../nbs/90_checking.ipynb #70ffb162
 #| code-fold: true
 _ReLUFunction = declare(
     "ReLUFunction",
     "08_autograd",
     "ReLUFunction.apply(x)",
     "ReLU as a subclass of torch.autograd.Function, with forward and backward as static methods.",
-    run=run_function,
+    run=run_function("x"),
     truth=Truth(
         lambda x, upstream: {"apply(x)": x.relu()},
         gradient_of=lambda x, upstream: (x.relu() * upstream).sum(),
@@ -3524,27 +4130,12 @@ def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -
 
     return Function
 
-# %% ../nbs/90_checking.ipynb #dc46d87d
+# %% ../nbs/90_checking.ipynb #4c5c0505
 #| code-fold: true
-_ReLUFunction.mistakes = {
-    "the mask is missing: what arrives is passed on everywhere.": function_class(lambda x, g: g),
-    "what arrives is not used: this is the mask alone.": function_class(lambda x, g: (x > 0).to(g.dtype)),
-    "the mask is taken from what arrives; it depends on the sign of x.": function_class(
-        lambda x, g: g.clamp(min=0)
-    ),
-    "at exactly 0 the gradient must be 0: > 0, not >= 0.": function_class(lambda x, g: g * (x >= 0)),
+_ReLUFunction.mistakes = {sentence: function_class(slope) for sentence, slope in RELU_SLOPES.items()} | {
     "backward changes what arrives in place; others may still need it.": function_class(
         lambda x, g: g.mul_(x > 0)
     ),
-    "the wrong side is cut on the way back.": function_class(lambda x, g: g * (x < 0)),
-    "what arrives is multiplied by x; the slope is 1, not the value.": function_class(
-        lambda x, g: g * x.clamp(min=0)
-    ),
-}
-
-# %% ../nbs/90_checking.ipynb #f94f58a7
-#| code-fold: true
-_ReLUFunction.mistakes |= {
     "forward returns the absolute value.": function_class(lambda x, g: g * (x > 0), torch.abs),
     "backward returns None, so x gets no gradient.": function_class(lambda x, g: None),
     "backward returns two gradients; forward took one input, x.": function_class(
@@ -3574,6 +4165,249 @@ class ReLUFunction(torch.autograd.Function):
     def backward(ctx, out_grad):
         (x,) = ctx.saved_tensors
         return out_grad * (x > 0)
+
+# %% ../nbs/90_checking.ipynb #1e4192fe
+#| code-fold: true
+_LinearFunction = declare(
+    "LinearFunction",
+    "08_autograd",
+    "LinearFunction.apply(inp, w, b)",
+    "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order.",
+    cases=lambda: {
+        title: linear_case(*sizes) for title, sizes in LAYER_CASES.items() if "already" not in title
+    },
+    run=run_function("inp", "w", "b"),
+    truth=Truth(
+        lambda inp, w, b, upstream: {"apply(inp, w, b)": inp @ w + b},
+        gradient_of=lambda inp, w, b, upstream: ((inp @ w + b) * upstream).sum(),
+        gradients=("inp.grad", "w.grad", "b.grad"),
+    ),
+)
+
+# %% ../nbs/90_checking.ipynb #aa6cb3d9
+#| code-fold: true
+def linear_function(back: Callable, value: Callable = lambda inp, w, b: inp @ w + b) -> type:
+    "A Function of three inputs whose backward is `back(inp, w, upstream)`."
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inp, w, b):
+            ctx.save_for_backward(inp, w)
+            return value(inp, w, b)
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return back(*ctx.saved_tensors, upstream)
+
+    return Function
+
+# %% ../nbs/90_checking.ipynb #29ae23c3
+#| code-fold: true
+def three(x: Tensor, w: Tensor, g: Tensor, /, **wrong: Any) -> tuple:
+    "The three gradients, some of them replaced."
+    right = {"inp": g @ w.T, "w": x.T @ g, "b": g.sum(0)}
+    return tuple((right | wrong).values())
+
+# %% ../nbs/90_checking.ipynb #9c633347
+#| code-fold: true
+_LinearFunction.mistakes = {
+    "inp and w are exchanged: backward returns the gradients in the order of forward's arguments.": linear_function(
+        lambda x, w, g: (x.T @ g, g @ w.T, g.sum(0))
+    ),
+    "backward returns two gradients; forward took three inputs, so one for each: inp, w, b.": linear_function(
+        lambda x, w, g: three(x, w, g)[:2]
+    ),
+    "w's gradient is transposed: inp.T @ g, where g is what arrives.": linear_function(
+        lambda x, w, g: three(x, w, g, w=g.T @ x)
+    ),
+    "w is not transposed in inp's gradient: g @ w.T.": linear_function(
+        lambda x, w, g: (g @ w, x.T @ g, g.sum(0))
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #38b2a242
+#| code-fold: true
+_LinearFunction.mistakes |= {
+    "inp gets None: the layers in front of this one would learn nothing.": linear_function(
+        lambda x, w, g: three(x, w, g, inp=None)
+    ),
+    "w gets None, so it would never change.": linear_function(lambda x, w, g: three(x, w, g, w=None)),
+    "b gets None, so it would never change.": linear_function(lambda x, w, g: three(x, w, g, b=None)),
+    "b's gradient is averaged over the batch; it must be summed.": linear_function(
+        lambda x, w, g: three(x, w, g, b=g.mean(0))
+    ),
+    "b's gradient is summed over the outputs (dim 1); sum over the batch, dim 0.": linear_function(
+        lambda x, w, g: three(x, w, g, b=g.sum(1))
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #42594580
+#| code-fold: true
+_LinearFunction.mistakes |= {
+    "what arrives is not used: these are the gradients of the plain sum of the outputs.": linear_function(
+        lambda x, w, g: three(x, w, torch.ones_like(g))
+    ),
+    "w's gradient is divided by the batch size; the loss has divided already.": linear_function(
+        lambda x, w, g: three(x, w, g, w=x.T @ g / len(x))
+    ),
+    "backward changes what arrives in place; others may still need it.": linear_function(
+        lambda x, w, g: (three(x, w, g), g.zero_())[0]
+    ),
+    "the biases are missing in forward.": linear_function(three, lambda inp, w, b: inp @ w),
+    "a ReLU is applied in forward; a linear layer has none.": linear_function(
+        three, lambda inp, w, b: (inp @ w + b).clamp(min=0)
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #35fbe334
+#| code-fold: true
+_LinearFunction.reason, *_LinearFunction.hints = (
+    "The formulas are those of lin_grad; what is new is where things are kept, in ctx, and that backward returns a gradient for each input of forward, in their order.",
+    "Which of inp, w and b does the way back need? Those are saved.",
+    "forward: ctx.save_for_backward(inp, w). backward: inp, w = ctx.saved_tensors.",
+    "backward returns three things: out_grad @ w.T, inp.T @ out_grad, and out_grad summed over the batch.",
+)
+
+# %% ../nbs/90_checking.ipynb #a1e7366f
+#| code-fold: true
+@solves(_LinearFunction)
+class LinearFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, inp, w, b):
+        ctx.save_for_backward(inp, w)
+        return inp @ w + b
+
+    @staticmethod
+    def backward(ctx, out_grad):
+        inp, w = ctx.saved_tensors
+        return out_grad @ w.T, inp.T @ out_grad, out_grad.sum(0)
+
+# %% ../nbs/90_checking.ipynb #e51f8bfe
+#| code-fold: true
+def run_step(answer: Callable, inputs: dict) -> Iterator:
+    "Make leaves with their .grad, take the step, then look at the leaves that were handed over."
+    leaves = [p.clone().requires_grad_() for p in inputs["params"]]
+    for leaf, grad in zip(leaves, inputs["grads"], strict=True):
+        leaf.grad = None if grad is None else grad.clone()
+    answer(list(leaves), inputs["lr"])
+    yield from ((f"params[{i}]", leaf) for i, leaf in enumerate(leaves))
+    yield "requires_grad, for all of them", all(leaf.requires_grad for leaf in leaves)
+    for i, leaf in enumerate(leaves):
+        yield (
+            f"the largest number left in params[{i}].grad",
+            leaf.grad.abs().max() if leaf.grad is not None else 0.0,
+        )
+
+# %% ../nbs/90_checking.ipynb #55cfc049
+#| code-fold: true
+def true_gradient_step(params: list, grads: list, lr: float) -> dict:
+    "On new tensors."
+    pairs = list(enumerate(zip(params, grads, strict=True)))
+    found = {f"params[{i}]": p if g is None else p - lr * g for i, (p, g) in pairs}
+    found["requires_grad, for all of them"] = True
+    return found | {f"the largest number left in params[{i}].grad": 0.0 for i, _ in pairs}
+
+# %% ../nbs/90_checking.ipynb #94f024ad
+#| code-fold: true
+_gradient_step = declare(
+    "gradient_step",
+    "08_autograd",
+    "gradient_step(params, lr)",
+    "params are leaves that require gradients, after loss.backward(): change each in place by -lr times its .grad, then clear the .grad (None or zeros). Leave one whose .grad is None as it is.",
+    run=run_step,
+    truth=Truth(true_gradient_step),
+)
+
+# %% ../nbs/90_checking.ipynb #1f7e4040
+#| code-fold: true
+_gradient_step.cases = lambda: {
+    "two parameters": {"params": weight_and_bias(1), "grads": weight_and_bias(2), "lr": 0.1},
+    "one that the loss did not use": {
+        "params": weight_and_bias(3),
+        "grads": [None, rand(4, seed=6)],
+        "lr": 0.5,
+    },
+    "a single number": {"params": [torch.tensor(2.0)], "grads": [torch.tensor(-3.0)], "lr": 0.25},
+}
+
+# %% ../nbs/90_checking.ipynb #2db1b493
+#| code-fold: true
+def weight_and_bias(seed: int) -> list[Tensor]:
+    "A weight and a bias."
+    return [rand(2, 3, seed=seed), rand(4, seed=seed)]
+
+# %% ../nbs/90_checking.ipynb #e04f25d1
+#| code-fold: true
+def leaf_step(
+    move: Callable = lambda p, lr: p.sub_(lr * p.grad),
+    clear: Callable = lambda p: setattr(p, "grad", None),
+    after: Callable = lambda p: None,
+    skip: bool = True,
+) -> Callable:
+    "A step made of parts; the parts run without being recorded."
+
+    def step(params, lr):
+        with torch.no_grad():
+            for p in params:
+                if p.grad is not None or not skip:
+                    move(p, lr)
+                    clear(p)
+                    after(p)
+
+    return step
+
+# %% ../nbs/90_checking.ipynb #c3b0402c
+#| code-fold: true
+def recorded_step(params: list, lr: float) -> None:
+    "The change is recorded like any other."
+    for p in params:
+        if p.grad is not None:
+            p -= lr * p.grad
+
+
+_gradient_step.mistakes = {
+    "PyTorch refuses to record a change of a leaf; make the step under torch.no_grad().": recorded_step,
+    "params did not change: p = p - … makes a new tensor. Use p -= … or p.sub_(…).": leaf_step(
+        lambda p, lr: p - lr * p.grad, clear=lambda p: None
+    ),
+    "the step goes uphill: subtract the gradient.": leaf_step(lambda p, lr: p.add_(lr * p.grad)),
+    "lr is not used.": leaf_step(lambda p, lr: p.sub_(p.grad)),
+    ".grad is not cleared: the next backward() adds to what is left.": leaf_step(clear=lambda p: None),
+    ".grad is cleared before the step, so nothing is left to step by.": leaf_step(lambda p, lr: None),
+}
+
+# %% ../nbs/90_checking.ipynb #83637dd5
+#| code-fold: true
+_gradient_step.mistakes |= {
+    "a parameter that the loss did not use has None as its .grad: skip it.": leaf_step(skip=False),
+    "only the first parameter moves; go through all of them.": lambda params, lr: leaf_step()(params[:1], lr),
+    "the parameters no longer ask for gradients, so the next backward() passes them by.": leaf_step(
+        after=lambda p: p.requires_grad_(False)
+    ),
+    "the parameter is replaced by the step; the step is taken from it.": leaf_step(
+        lambda p, lr: p.copy_(-lr * p.grad)
+    ),
+    "the gradient is divided by lr; it is multiplied.": leaf_step(lambda p, lr: p.sub_(p.grad / lr)),
+    "the gradient's length is divided out; a small gradient makes a small step.": leaf_step(
+        lambda p, lr: p.sub_(lr * p.grad / p.grad.norm())
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #c1778e18
+#| code-fold: true
+@solves(
+    _gradient_step,
+    "Under no_grad() the change is no part of any record, and p -= … keeps the very tensor that the model holds; without clearing, the next backward() would add to .grad.",
+    "Should PyTorch record the step as part of what is differentiated?",
+    "with torch.no_grad(): around the loop, and p -= … inside it.",
+    "After the step p.grad = None; and before it: if p.grad is not None.",
+)
+def gradient_step(params, lr):
+    with torch.no_grad():
+        for p in params:
+            if p.grad is not None:
+                p -= lr * p.grad
+                p.grad = None
 
 # %% ../nbs/90_checking.ipynb #70313b55
 #| code-fold: true
@@ -3608,11 +4442,11 @@ def shifted(x: Tensor) -> Tensor:
     "Every row less its maximum."
     return x - x.amax(-1, keepdim=True)
 
-# %% ../nbs/90_checking.ipynb #62ca6686
+# %% ../nbs/90_checking.ipynb #56d0671b
 #| code-fold: true
 _softmax = declare(
     "softmax",
-    "09_log_sum_exp",
+    "13_practice",
     "softmax(x)",
     "Softmax over the last dimension, right for logits of any size.",
     cases=logit_cases,
@@ -3794,11 +4628,11 @@ def picked(x: Tensor, target: Tensor) -> Tensor:
     "The entry of each row that its target names."
     return x[torch.arange(len(target)), target]
 
-# %% ../nbs/90_checking.ipynb #a918ecfb
+# %% ../nbs/90_checking.ipynb #fb5147bc
 #| code-fold: true
 _nll_loss = declare(
     "nll_loss",
-    "09_log_sum_exp",
+    "13_practice",
     "nll_loss(log_probs, target)",
     "The mean over rows of minus the log-probability of the right class; log_probs is (n, n_classes), target (n,) of integers.",
     cases=log_prob_cases,
@@ -4123,12 +4957,6 @@ def as_batches(value: Any, n: int) -> Any:
         else tuple(batch.tolist() if isinstance(batch, Tensor) else batch)
         for batch in batches
     )
-
-# %% ../nbs/90_checking.ipynb #e1695d47
-#| code-fold: true
-def is_index(value: Any) -> bool:
-    "Is a plain value a whole number?"
-    return isinstance(value, Tensor) and value.ndim == 0 and not value.is_floating_point()
 
 # %% ../nbs/90_checking.ipynb #8f5f5538
 #| code-fold: true
@@ -4642,6 +5470,287 @@ def average_gradients(grads_per_worker, batch_sizes):
         sum(n / total * g for n, g in zip(batch_sizes, tensors, strict=True))
         for tensors in zip(*grads_per_worker, strict=True)
     ]
+
+# %% ../nbs/90_checking.ipynb #ee5db6f9
+#| code-fold: true
+def run_share(answer: Callable, inputs: dict) -> Iterator:
+    "The shares of all workers."
+    rows, n = inputs.values()
+    shares = [positions(answer(rows, rank, n)) for rank in range(n)]
+    yield "the shares", None if shares == [None] * n else shares
+
+# %% ../nbs/90_checking.ipynb #cef4d480
+#| code-fold: true
+def judge_share(inputs: dict, values: dict) -> str | None:
+    "What is wrong with the shares, if anything."
+    rows, found = inputs["rows"].tolist(), values["the shares"]
+    for rank, part in enumerate(found if isinstance(found, tuple) else [found]):
+        if not isinstance(part, tuple) or not all(map(is_index, part)):
+            return f"For rank {rank} it returned {describe(part)}; expected a tensor of rows."
+    shares = [[int(row) for row in part] for part in found]
+    every = sum(shares, [])
+    if foreign := [row for row in every if row not in rows]:
+        return f"{foreign[0]} is in a share, but rows has {', '.join(map(str, rows))}."
+    return judge_cover(rows, shares, every)
+
+# %% ../nbs/90_checking.ipynb #043b8d5e
+#| code-fold: true
+def judge_cover(rows: list, shares: list, every: list) -> str | None:
+    "Is each row in one share, and no share too long?"
+    if twice := [row for row in every if every.count(row) > 1]:
+        workers = [rank for rank, part in enumerate(shares) for row in part if row == twice[0]]
+        return f"Row {twice[0]} is given to the workers {' and '.join(map(str, workers[:2]))}."
+    if missing := [row for row in rows if row not in every]:
+        return f"Row {missing[0]} of {', '.join(map(str, rows))} is in no share."
+    sizes = [len(part) for part in shares]
+    if max(sizes) - min(sizes) > 1:
+        return f"The shares have {', '.join(map(str, sizes))} rows; they may differ by one at most."
+
+# %% ../nbs/90_checking.ipynb #65e4846a
+#| code-fold: true
+_share = declare(
+    "share",
+    "12_data_parallel",
+    "share(rows, rank, n_workers)",
+    "rows (n,) holds the numbers of a batch's rows: return those for worker rank, 0 to n_workers - 1. The workers together have each row once, and no worker has two rows more than another.",
+    cases=lambda: {
+        f"{n} rows, {n_workers} workers": {
+            "rows": torch.arange(n) * 37 % 101 + 11,
+            "n_workers": n_workers,
+        }
+        for n, n_workers in ((7, 3), (8, 4), (10, 4), (2, 3), (5, 1))
+    },
+    run=run_share,
+    truth=Truth(lambda rows, n_workers: {"the shares": []}, judge=judge_share),
+)
+
+# %% ../nbs/90_checking.ipynb #a3bd6e54
+#| code-fold: true
+def cut_at(size: Callable, end: Callable = lambda at, rank, n: at) -> Callable:
+    "Shares cut from rows one after the other, of the size `size(number of rows, n_workers)`."
+
+    def part(rows, rank, n):
+        each = size(len(rows), n)
+        return rows[rank * each : end((rank + 1) * each, rank, n)]
+
+    return part
+
+# %% ../nbs/90_checking.ipynb #e257f4c4
+#| code-fold: true
+_share.mistakes = {
+    "rank is not used, so all workers get the same rows.": lambda rows, rank, n: rows[::n],
+    "every worker gets all rows.": lambda rows, rank, n: rows,
+    "len(rows) // n_workers rows each: what is left over is in no share.": cut_at(lambda k, n: k // n),
+    "the last worker takes all that is left over; give some workers one row more each.": cut_at(
+        lambda k, n: k // n, lambda at, rank, n: at if rank < n - 1 else None
+    ),
+    "the size is rounded up for all, so the last worker gets too few rows, or none.": cut_at(
+        lambda k, n: -(-k // n)
+    ),
+    "rank begins at 0, so the first row is left out.": lambda rows, rank, n: rows[rank + 1 :: n],
+    "one row for each worker; the others are in no share.": lambda rows, rank, n: rows[rank : rank + 1],
+}
+
+# %% ../nbs/90_checking.ipynb #6ecfae8b
+#| code-fold: true
+_share.mistakes |= {
+    "neighbours share a row: the end of a slice is not included, so no + 1.": cut_at(
+        lambda k, n: k // n, lambda at, rank, n: at + 1
+    ),
+    "these are places in rows; return what stands there.": lambda rows, rank, n: torch.arange(len(rows))[
+        rank::n
+    ],
+}
+
+# %% ../nbs/90_checking.ipynb #53785c84
+#| code-fold: true
+_share.mistakes |= {
+    "rows[rank:n_workers] ends at n_workers; the step comes third, after two colons.": lambda rows, rank, n: (
+        rows[rank:n]
+    ),
+    "each worker shuffles for itself, so the shares do not fit together.": lambda rows, rank, n: rows[
+        torch.randperm(len(rows), generator=torch.Generator().manual_seed(rank))
+    ][rank::n],
+    "all shares are returned; only that of rank is asked for.": lambda rows, rank, n: [
+        rows[k::n] for k in range(n)
+    ],
+}
+
+# %% ../nbs/90_checking.ipynb #ca76a1b4
+#| code-fold: true
+@solves(
+    _share,
+    "Like dealing cards: worker rank gets row rank and every n_workers-th one after it, so nobody can be two rows ahead.",
+    "Deal seven cards to three players. Which cards does the second one get?",
+    "Worker rank begins with row rank and goes on in steps of n_workers.",
+    "A slice has a start, an end and a step: rows[start::step].",
+)
+def share(rows, rank, n_workers):
+    return rows[rank::n_workers]
+
+# %% ../nbs/90_checking.ipynb #ac51bb9a
+#| code-fold: true
+def postman(sums: list[Tensor] | None, log: list[Tensor]) -> Callable:
+    "An `all_reduce` that logs what it is given and, if the sums are known, puts the next one in its place."
+
+    def all_reduce(tensor):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"all_reduce: it adds up one tensor; this is {a_or_an(type(tensor).__name__)}")
+        log.append(tensor.clone())
+        if sums is not None:
+            tensor.copy_(sums[len(log) - 1])
+
+    return all_reduce
+
+# %% ../nbs/90_checking.ipynb #0091fc70
+#| code-fold: true
+def run_reduce(answer: Callable, inputs: dict) -> Iterator:
+    "Every worker once, to learn what it sends; then the worker looked at, with the sums."
+    sent, got, rank = [], [], inputs["rank"]
+    for grads, part in zip(copy.deepcopy(inputs["grads_per_worker"]), inputs["parts"], strict=True):
+        sent.append([])
+        answer(grads, part, postman(None, sent[-1]))
+    sums = [sum(tensors) for tensors in zip(*sent, strict=True)]
+    found = answer(inputs["grads_per_worker"][rank], inputs["parts"][rank], postman(sums, got))
+    if isinstance(found, tuple | list) and len(found) == 2:
+        yield from ((f"mean[{i}]", tensor) for i, tensor in enumerate(found))
+        yield "the number of messages", len(got)
+    else:
+        yield "the result", found
+
+# %% ../nbs/90_checking.ipynb #7c7382ec
+#| code-fold: true
+_reduce_gradients = declare(
+    "reduce_gradients",
+    "12_data_parallel",
+    "reduce_gradients(grads, part, all_reduce)",
+    "grads is this worker's list of gradients, part its share of the batch's rows, from 0 to 1; all_reduce(tensor) adds a tensor up over all workers, in place. Return the list of the whole batch's gradients, with a single call of all_reduce.",
+    run=run_reduce,
+    truth=Truth(
+        lambda grads_per_worker, parts, rank: (
+            weighted(grads_per_worker, parts) | {"the number of messages": 1}
+        )
+    ),
+)
+
+# %% ../nbs/90_checking.ipynb #50387fd4
+#| code-fold: true
+_reduce_gradients.cases = lambda: {
+    "workers with 3 and 1 rows": workers_with_parts(0, 3, 1),
+    "three workers, 2, 2 and 5 rows": workers_with_parts(2, 2, 2, 5),
+    "equal shares": workers_with_parts(1, 4, 4),
+    "one worker": workers_with_parts(0, 6),
+}
+
+# %% ../nbs/90_checking.ipynb #8eee946c
+#| code-fold: true
+def workers_with_parts(rank: int, *batch_sizes: int) -> dict:
+    "The same gradients, each worker's part of the rows, and which worker is looked at."
+    parts = [n / sum(batch_sizes) for n in batch_sizes]
+    return {"grads_per_worker": workers_case(*batch_sizes)["grads_per_worker"], "parts": parts, "rank": rank}
+
+# %% ../nbs/90_checking.ipynb #60e747da
+#| code-fold: true
+def pieces(flat: Tensor, grads: list, part: float = 1.0) -> list[Tensor]:
+    "One tensor cut into tensors of the shapes of `grads`."
+    cut = flat.split([g.numel() for g in grads])
+    return [piece.view_as(g) for piece, g in zip(cut, grads, strict=True)]
+
+
+def by_one_message(
+    send: Callable = lambda flat, part: flat * part,
+    read: Callable = pieces,
+    call: Callable = lambda r, t: r(t),
+) -> Callable:
+    "What is sent, from all gradients in one tensor; how it is given to all_reduce; what is made of the sum."
+
+    def answer(grads, part, all_reduce):
+        flat = send(torch.cat([g.flatten() for g in grads]), part)
+        call(all_reduce, flat)
+        return read(flat, grads, part)
+
+    return answer
+
+# %% ../nbs/90_checking.ipynb #ebc45fa4
+#| code-fold: true
+def many_messages(grads: list, part: float, all_reduce: Callable) -> list[Tensor]:
+    "One message for each gradient."
+    scaled = [g * part for g in grads]
+    for g in scaled:
+        all_reduce(g)
+    return scaled
+
+# %% ../nbs/90_checking.ipynb #3f9fd6c6
+#| code-fold: true
+_reduce_gradients.mistakes = {
+    "the sum comes back as one long tensor; cut it, and give each piece the shape of its gradient.": by_one_message(
+        read=lambda flat, grads, part: flat
+    ),
+    "part is missing: this is the plain sum. A worker with more rows must count more.": by_one_message(
+        lambda flat, part: flat
+    ),
+    "part comes after the sum, where it multiplies the others' gradients too: multiply before all_reduce.": by_one_message(
+        lambda flat, part: flat, lambda flat, grads, part: pieces(flat * part, grads)
+    ),
+    "part is used twice, before the message and after it.": by_one_message(
+        read=lambda flat, grads, part: pieces(flat * part, grads)
+    ),
+    "each gradient goes in a message of its own; join them with torch.cat, and send one.": many_messages,
+}
+
+# %% ../nbs/90_checking.ipynb #6310d15e
+#| code-fold: true
+_reduce_gradients.mistakes |= {
+    "nothing is sent: without all_reduce a worker knows only its own rows.": by_one_message(
+        call=lambda reduce, flat: None
+    ),
+    "all_reduce got a copy, so the sum is lost: it writes into the tensor that it is given.": by_one_message(
+        call=lambda reduce, flat: reduce(flat.clone())
+    ),
+    "all_reduce returns None; the sum is in the tensor that it was given.": lambda grads, part, all_reduce: (
+        pieces(all_reduce(torch.cat([g.flatten() for g in grads]) * part), grads)
+    ),
+    "all_reduce takes one tensor, not a list: join the gradients with torch.cat.": lambda grads, part, all_reduce: (
+        all_reduce([g * part for g in grads])
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #e347e8c6
+#| code-fold: true
+_reduce_gradients.mistakes |= {
+    "this worker's own gradients are changed in place; make new tensors.": lambda grads, part, all_reduce: (
+        by_one_message(lambda flat, part: flat)([g.mul_(part) for g in grads], part, all_reduce)
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #3b125e70
+#| code-fold: true
+_reduce_gradients.mistakes |= {
+    "the pieces are flat; give each the shape of its gradient, with view_as.": by_one_message(
+        read=lambda flat, grads, part: list(flat.split([g.numel() for g in grads]))
+    ),
+    "every piece is cut from the beginning; the second starts where the first one ends.": by_one_message(
+        read=lambda flat, grads, part: [flat[: g.numel()].view_as(g) for g in grads]
+    ),
+    "the pieces are returned in reverse order.": by_one_message(
+        read=lambda flat, grads, part: pieces(flat, grads)[::-1]
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #855a64f6
+#| code-fold: true
+@solves(
+    _reduce_gradients,
+    "Each worker scales by its part before the sum, so the sum is the weighted mean; one long tensor makes one message, and split and view_as undo the joining.",
+    "What must each worker multiply its gradients by, so that the plain sum over all workers is the weighted mean?",
+    "torch.cat joins the flattened gradients; all_reduce then changes that one tensor.",
+    "Afterwards flat.split([g.numel() for g in grads]) cuts it, and view_as(g) gives each piece its shape.",
+)
+def reduce_gradients(grads, part, all_reduce):
+    flat = torch.cat([g.flatten() for g in grads]) * part
+    all_reduce(flat)
+    cut = flat.split([g.numel() for g in grads])
+    return [piece.view_as(g) for piece, g in zip(cut, grads, strict=True)]
 
 # %% ../nbs/90_checking.ipynb #185b9f8f
 #| code-fold: true

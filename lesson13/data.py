@@ -233,7 +233,7 @@ def _is_left(part: Path, pid: int) -> bool:
         return True
     return False
 
-# %% ../nbs/00_data.ipynb #0517e116
+# %% ../nbs/00_data.ipynb #399a1430
 @contextmanager
 def _unfinished(path: str | os.PathLike):
     "A name beside `path` to write to. It is gone after the block, and what killed processes left, before."
