@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,14 +85,22 @@ class Digits:
         fields = (f"{k}={tuple(v.shape) if isinstance(v, Tensor) else v}" for k, v in vars(self).items())
         return f"Digits({', '.join(fields)})"
 
+# %% ../nbs/00_data.ipynb #5f0c31d7
+def _embedded_rows() -> np.ndarray:
+    "What `load_digits()` gives, labels last, (1797, 65): from its file, since importing scikit-learn takes a second."
+    library = find_spec("sklearn")
+    if library and (file := Path(library.origin).parent / "datasets" / "data" / "digits.csv.gz").exists():
+        return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    return np.column_stack(load_digits(return_X_y=True))
+
 # %% ../nbs/00_data.ipynb #64edac6b
 def _load_embedded() -> Digits:
     "scikit-learn's digits; every fifth of each digit is for validation."
-    from sklearn.datasets import load_digits  # here, so that `import lesson13.data` stays quick
-
-    raw = load_digits()
-    x = torch.tensor(raw.data / 16, dtype=torch.float32)
-    y = torch.tensor(raw.target, dtype=torch.int64)
+    rows = _embedded_rows()
+    x = torch.tensor(rows[:, :-1] / 16, dtype=torch.float32)
+    y = torch.tensor(rows[:, -1], dtype=torch.int64)
     in_valid = torch.zeros(len(y), dtype=torch.bool)
     in_valid[y.argsort(stable=True)[::5]] = True
     return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)

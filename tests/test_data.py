@@ -531,6 +531,15 @@ def test_the_embedded_digits():
     assert len(repr(found)) < 300
 
 
+def test_the_embedded_digits_are_those_of_scikit_learn_also_if_its_file_moves(monkeypatch):
+    from sklearn.datasets import load_digits
+
+    raw, from_file = load_digits(), data._embedded_rows()
+    assert (from_file[:, :-1] == raw.data).all() and (from_file[:, -1] == raw.target).all()
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
+    assert (data._embedded_rows() == from_file).all()
+
+
 @pytest.mark.parametrize("source", ["MNIST", "", None, 3])
 def test_an_unknown_source(source):
     with pytest.raises(ValueError, match="'digits' or 'mnist'"):
