@@ -294,20 +294,16 @@ def _number(kind: type, fits: Callable, wanted: str) -> Callable[[str], float]:
 _count = _number(int, lambda n: 1 <= n <= 10**9, "a whole number from 1 up")
 _rate = _number(float, lambda x: 0 < x < math.inf, "a number above 0")
 _seed = _number(int, lambda n: 0 <= n < 2**32, "a whole number from 0 to 2**32 - 1")
+
+# %% ../nbs/10_training.ipynb #c20b6f11
 _epochs_help = ", ".join(f"{n} for {source}" for source, n in EPOCHS.items())
 _OPTIONS = {
     "--source": dict(choices=list(EPOCHS), help="which digits: 1,797 small ones, or all of MNIST"),
-    "--cache": dict(
-        metavar="PATH", help="folder with the MNIST files (default: LESSON13_DATA, else downloaded)"
-    ),
-    "--epochs": dict(
-        metavar="N", type=_count, help=f"how often to go through the data (default: {_epochs_help})"
-    ),
+    "--cache": dict(metavar="PATH", help="folder of the MNIST files (default: LESSON13_DATA, or a download)"),
+    "--epochs": dict(metavar="N", type=_count, help=f"times through the data (default: {_epochs_help})"),
     "--batch-size": dict(metavar="N", type=_count, help="rows for one update"),
     "--lr": dict(metavar="RATE", type=_rate, help="learning rate"),
-    "--decay": dict(
-        action=argparse.BooleanOptionalAction, help="let the learning rate sink to 0 along half a cosine"
-    ),
+    "--decay": dict(action=argparse.BooleanOptionalAction, help="lower the rate to 0 along half a cosine"),
     "--hidden": dict(metavar="N", type=_count, help="units of the hidden layer"),
     "--seed": dict(metavar="N", type=_seed, help="the same seed gives the same weights"),
     "--device": dict(metavar="NAME", default="cpu", help="cpu, cuda or mps (default: cpu)"),
