@@ -135,7 +135,7 @@ class Box:
     def __repr__(self) -> str:
         return f"Box(data={self.data}, grad={self.grad})"
 
-# %% ../nbs/90_checking.ipynb #14176250
+# %% ../nbs/90_checking.ipynb #e63b2229
 @dataclass
 class Odd:
     "A value that cannot be compared: what it is, in words."
@@ -153,9 +153,9 @@ def plain(value: Any) -> Any:
         return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
     if isinstance(value, tuple | list) and len(value) <= 10_000:
         return tuple(plain(item) for item in value)
-    return str(value)[:1000] if isinstance(value, str) else Odd(a_or_an(type(value).__name__))
+    return str(value)[:1000] if isinstance(value, str) else Odd(of_type(value))
 
-# %% ../nbs/90_checking.ipynb #3ec4e87c
+# %% ../nbs/90_checking.ipynb #b41c8bd0
 def plain_tensor(value: Tensor) -> Tensor | Odd:
     "A tensor in the plain form."
     if value.numel() > 1_000_000:
@@ -170,6 +170,11 @@ def plain_tensor(value: Tensor) -> Tensor | Odd:
 def a_or_an(noun: str) -> str:
     "The noun with its article."
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def of_type(value: Any) -> str:
+    "What a value is: a set, an int, bytes."
+    return "bytes" if isinstance(value, bytes) else a_or_an(type(value).__name__)
 
 # %% ../nbs/90_checking.ipynb #c6134c1d
 def same(got: Any, want: Any) -> bool:
@@ -701,7 +706,7 @@ def fault_of_change(got: Outcome) -> Fault | None:
     changed = f"{' and '.join(got.changed[:3])} {'is' if len(got.changed) == 1 else 'are'}"
     return Fault("changes its input", f"{changed} not what it was before the call.") if got.changed else None
 
-# %% ../nbs/90_checking.ipynb #535ac9dd
+# %% ../nbs/90_checking.ipynb #4b4faabb
 def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fault | None:
     "An exception that should not be, or one that should and is not."
     if got.error is None:
@@ -715,7 +720,8 @@ def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fa
     if isinstance(got.error, TimeUp):
         sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}"
         return Fault("too slow", sentence, cause="Does a loop never end?")
-    return Fault("raised", f"{in_words(got.error)}{',' * bool(place)}{place}", cause=shapes_of(inputs))
+    cause = f"It should raise {type(want).__name__} here." if want else shapes_of(inputs)
+    return Fault("raised", f"{in_words(got.error)}{',' * bool(place)}{place}", cause=cause)
 
 # %% ../nbs/90_checking.ipynb #7bd35764
 def shapes_of(inputs: dict) -> str:
@@ -1433,23 +1439,31 @@ def is_index(value: Any) -> bool:
     "Is a plain value a whole number?"
     return isinstance(value, Tensor) and value.ndim == 0 and not value.is_floating_point()
 
-# %% ../nbs/90_checking.ipynb #197b3d16
+# %% ../nbs/90_checking.ipynb #1cbd1a67
 #| code-fold: true
 def judge_split(inputs: dict, values: dict) -> str | None:
     "What is wrong with a split, if anything."
-    n, parts = len(inputs["y"]), [values["train"], values["valid"]]
+    y, parts = inputs["y"], [values["train"], values["valid"]]
     if not all(isinstance(part, tuple) and all(map(is_index, part)) for part in parts):
         return f"It returned {' and '.join(map(describe, parts))}; expected two lists of positions."
     train, valid = ([int(place) for place in part] for part in parts)
+    if sorted(train + valid) == sorted(y.tolist()):
+        return "The two parts together are the labels themselves; their positions are asked for, 0 to n - 1."
+    return judge_places(len(y), train, valid) or judge_fifths(y, valid)
+
+# %% ../nbs/90_checking.ipynb #d8da8db1
+#| code-fold: true
+def judge_places(n: int, train: list, valid: list) -> str | None:
+    "Is each position in one part, once?"
     if wrong := sorted(set(train + valid) - set(range(n))):
         return f"{wrong[0]} is not a position; there are {n} examples, 0 to {n - 1}."
     if both := sorted(set(train) & set(valid)):
-        return f"Position {both[0]} is in both parts."
-    if len(train + valid) > len(set(train + valid)):
-        return "A position stands twice in one part."
-    if missing := sorted(set(range(n)) - set(train + valid)):
-        return f"Position {missing[0]} is in neither part."
-    return judge_fifths(inputs["y"], valid)
+        return f"Position {both[0]} is in both parts, train and valid."
+    for name, part in {"train": train, "valid": valid}.items():
+        if twice := [place for place in part if part.count(place) > 1]:
+            return f"Position {twice[0]} stands {part.count(twice[0])} times in {name}."
+    missing = sorted(set(range(n)) - set(train + valid))
+    return f"Position {missing[0]} is in neither part." if missing else None
 
 # %% ../nbs/90_checking.ipynb #bc107a1b
 #| code-fold: true
@@ -1471,13 +1485,13 @@ def rest_of(y: Tensor, valid: list) -> tuple[list, list]:
     "Both parts, from the positions for validation."
     return [place for place in range(len(y)) if place not in valid], valid
 
-# %% ../nbs/90_checking.ipynb #f4c1091a
+# %% ../nbs/90_checking.ipynb #2d74e5b2
 #| code-fold: true
 _stratified_split = declare(
     "stratified_split",
     "00_data",
     "stratified_split(y)",
-    "y (n,) holds the labels: return two lists of positions, (train, valid). Each position from 0 to n - 1 is in one of them, and valid has a fifth of each label's examples, rounded up or down.",
+    "y (n,) holds the labels: return two lists of positions, (train, valid). Each position is in one of the two, and valid has a fifth of each label's examples, rounded up or down.",
     cases=lambda: {
         "labels in turn, 0 to 9, ten rounds": {"y": torch.arange(100) % 10},
         "sorted labels": {"y": torch.tensor([0] * 30 + [1] * 15 + [2] * 10)},
@@ -1656,14 +1670,23 @@ _idx_header.mistakes = {
     "the last size is missing: there are as many as byte 3 says.": header_with(n=lambda data: data[3] - 1),
 }
 
-# %% ../nbs/90_checking.ipynb #bcc4c790
+# %% ../nbs/90_checking.ipynb #d047c272
 #| code-fold: true
 _idx_header.mistakes |= {
     "everything to the end counts as sizes; there are as many as byte 3 says.": header_with(
         n=lambda data: (len(data) - 4) // 4
     ),
+    'the sizes are bytes still; int.from_bytes(…, "big") makes a number of four of them.': lambda data: (
+        true_header(data)["the type"],
+        tuple(data[at : at + 4] for at in range(4, 4 + 4 * data[3], 4)),
+    ),
     "the sizes are in reverse order.": lambda data: (data[2], true_header(data)["the shape"][::-1]),
     "only the shape is returned; the type comes first.": lambda data: true_header(data)["the shape"],
+}
+
+# %% ../nbs/90_checking.ipynb #74f6c613
+#| code-fold: true
+_idx_header.mistakes |= {
     "nothing is refused: raise ValueError where a first byte is not 0, or the header is not whole.": header_with(
         refuse=lambda data: None
     ),
@@ -2427,7 +2450,7 @@ HAT_MISTAKES = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #ad78535e
+# %% ../nbs/90_checking.ipynb #e7794996
 #| code-fold: true
 HAT_MISTAKES |= {
     "the hat is upside down.": lambda up, down: (-up, up + down, -down),
@@ -2436,6 +2459,9 @@ HAT_MISTAKES |= {
     ),
     "the weight at peak takes away the climb only; it must also bring the fall.": lambda up, down: (
         (up, -up, down)
+    ),
+    "the last weight is the climb again; it must undo the fall, so that the end is level.": lambda up, down: (
+        (up, -up - down, up)
     ),
     "each side is divided by the whole width, right - left; it has its own.": lambda up, down: hat_weights(
         *[1 / (1 / up + 1 / down)] * 2
@@ -2527,14 +2553,25 @@ _curve_slope.mistakes = {
     "the height of each unit stands where a 1 or a 0 belongs.": units_add(torch.relu),
 }
 
-# %% ../nbs/90_checking.ipynb #6aca8841
+# %% ../nbs/90_checking.ipynb #5eeca6cd
 #| code-fold: true
 _curve_slope.mistakes |= {
     "the slopes of all units and points are here; add up over the units, dim 1.": units_add(over=lambda t: t),
     "the sum runs over the points, dim 0; add up over the units, dim 1.": units_add(over=lambda t: t.sum(0)),
     "the units are averaged; their slopes add up.": units_add(over=lambda t: t.mean(1)),
+    "this is the slope from one point to the next; ask the units for the slope at each point.": lambda x, s, i, w: (
+        (lines_of(x, s, i).relu() @ w).diff() / x.diff()
+    ),
     "the sign of x decides here; a unit bends where slopes * x + intercepts is 0.": lambda x, s, i, w: (
         (x > 0) * (s * w).sum()
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #9fd73f50
+#| code-fold: true
+_curve_slope.mistakes |= {
+    "x (n,) and slopes (k,) are paired one by one; every point needs every unit: x[:, None].": lambda x, s, i, w: (
+        (s * x + i > 0) * s * w
     ),
     "x > -intercept is right for slope 1 only: ask for slopes * x + intercepts > 0.": lambda x, s, i, w: (
         (x[:, None] > -i) * s * w
@@ -4074,12 +4111,14 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #68cf2a4a
+# %% ../nbs/90_checking.ipynb #bb23e5bc
 #| code-fold: true
 def run_function(*names: str) -> Callable:
     "Apply a Function to leaves, and let autograd call its backward."
 
     def run(answer, inputs):
+        if not issubclass(answer, torch.autograd.Function):
+            raise TypeError("the class must be derived from torch.autograd.Function")
         leaves = {name: inputs[name].clone().requires_grad_() for name in names}
         out = answer.apply(*leaves.values())
         yield f"apply({', '.join(names)})", out
@@ -4208,13 +4247,13 @@ def three(x: Tensor, w: Tensor, g: Tensor, /, **wrong: Any) -> tuple:
     right = {"inp": g @ w.T, "w": x.T @ g, "b": g.sum(0)}
     return tuple((right | wrong).values())
 
-# %% ../nbs/90_checking.ipynb #9c633347
+# %% ../nbs/90_checking.ipynb #62d4de28
 #| code-fold: true
 _LinearFunction.mistakes = {
     "inp and w are exchanged: backward returns the gradients in the order of forward's arguments.": linear_function(
         lambda x, w, g: (x.T @ g, g @ w.T, g.sum(0))
     ),
-    "backward returns two gradients; forward took three inputs, so one for each: inp, w, b.": linear_function(
+    "backward must return three gradients, one for each input of forward: inp, w, b.": linear_function(
         lambda x, w, g: three(x, w, g)[:2]
     ),
     "w's gradient is transposed: inp.T @ g, where g is what arrives.": linear_function(
@@ -4241,7 +4280,7 @@ _LinearFunction.mistakes |= {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #42594580
+# %% ../nbs/90_checking.ipynb #587e8f1a
 #| code-fold: true
 _LinearFunction.mistakes |= {
     "what arrives is not used: these are the gradients of the plain sum of the outputs.": linear_function(
@@ -4253,6 +4292,29 @@ _LinearFunction.mistakes |= {
     "backward changes what arrives in place; others may still need it.": linear_function(
         lambda x, w, g: (three(x, w, g), g.zero_())[0]
     ),
+    "* multiplies element by element; the gradients of inp and w are matrix products.": linear_function(
+        lambda x, w, g: (g * w, x * g, g)
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #979c06f7
+#| code-fold: true
+class SavesNothing(torch.autograd.Function):
+    "Forgets what came in."
+
+    @staticmethod
+    def forward(ctx, inp, w, b):
+        return inp @ w + b
+
+    @staticmethod
+    def backward(ctx, upstream):
+        inp, w = ctx.saved_tensors
+        return three(inp, w, upstream)
+
+# %% ../nbs/90_checking.ipynb #a81fc7db
+#| code-fold: true
+_LinearFunction.mistakes |= {
+    "forward kept nothing: ctx.save_for_backward(inp, w) makes them ctx.saved_tensors.": SavesNothing,
     "the biases are missing in forward.": linear_function(three, lambda inp, w, b: inp @ w),
     "a ReLU is applied in forward; a linear layer has none.": linear_function(
         three, lambda inp, w, b: (inp @ w + b).clamp(min=0)
