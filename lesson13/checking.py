@@ -614,14 +614,19 @@ Report.title = property(report_title)
 Report.text = property(lambda self: as_text(self.title, self.lines), doc="The report in at most six lines.")
 Report.__repr__, Report._repr_html_ = (lambda self: self.text), report_html
 
-# %% ../nbs/90_checking.ipynb #4903a857
+# %% ../nbs/90_checking.ipynb #6dbe8586
 COLOURS = {"passed": "#15803d", "not attempted": "#6b7280", "hint": "#2563eb"}
 CARD = "border-left:4px solid {};padding:.1em .8em;margin:.3em 0;overflow-wrap:anywhere"
 
 
 def as_text(title: str, lines: list[str]) -> str:
     "A title and lines as plain text."
-    return "\n".join([title, *(f"  {line}" for line in lines)])
+    return "\n".join([title, *lines]).replace("\n", "\n  ")
+
+
+def paragraph(text: str, n_lines: int = 4) -> str:
+    "One line of a report, broken where it is shown as text; a page breaks it where it likes."
+    return "\n".join(textwrap.wrap(text, 100)[:n_lines])
 
 
 def as_html(title: str, lines: list[str], colour: str, code: str = "") -> str:
@@ -1003,7 +1008,7 @@ def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, 
         exercise.name, fault.status, [*filter(None, lines)], mistake, copy.deepcopy(trial.cases[title])
     )
 
-# %% ../nbs/90_checking.ipynb #997346c5
+# %% ../nbs/90_checking.ipynb #a62d01cf
 def capital(sentence: str) -> str:
     "The sentence with a capital, unless it starts with a name such as w.g."
     first = sentence.split(maxsplit=1)[0]
@@ -1019,20 +1024,20 @@ def returned_nothing(trial: Trial) -> bool:
 
 def not_attempted(exercise: Exercise, *more: str) -> Report:
     "The report on a stub: the task, and how the answer will be called."
-    lines = [*textwrap.wrap(exercise.task, 100), f"It is called as {exercise.signature}."]
+    lines = [paragraph(exercise.task), f"It is called as {exercise.signature}."]
     return Report(exercise.name, "not attempted", [*filter(None, more), *lines])
 
-# %% ../nbs/90_checking.ipynb #a99022b6
+# %% ../nbs/90_checking.ipynb #8784cfd2
 def passed_or_breach(exercise: Exercise, trial: Trial) -> Report:
     "The report when every value is right: passed, or right but against the exercise's rule."
     if exercise.rule:
         rows = zip(trial.got, trial.cases.values(), strict=True)
         breach = next(filter(None, (exercise.rule(got.calls, inputs) for got, inputs in rows)), "")
         if breach:
-            lines = [f"The values are right, but {breach}", *textwrap.wrap(f"The task: {exercise.task}", 100)]
+            lines = [f"The values are right, but {breach}", paragraph(f"The task: {exercise.task}", 3)]
             return Report(exercise.name, "right values, not this way", lines, breach)
     covered = f"Right on {len(trial.cases)} cases: {'; '.join(trial.cases)}."
-    return Report(exercise.name, "passed", textwrap.wrap(covered, 110)[:4])
+    return Report(exercise.name, "passed", [paragraph(covered)])
 
 # %% ../nbs/90_checking.ipynb #58e604df
 class Calls(TorchFunctionMode):
@@ -1255,13 +1260,13 @@ def hint(
         f"{name}: hint {given} of {len(exercise.hints)}", [exercise.hints[given - 1], *filter(None, [more])]
     )
 
-# %% ../nbs/90_checking.ipynb #de4b7e21
+# %% ../nbs/90_checking.ipynb #9191034a
 def solution(
     name: str,  # the name of an exercise
 ) -> "Help":  # shows itself
     "An answer that passes, and why it is right."
     exercise = find(name)
-    return Help(f"{name}: one solution", textwrap.wrap(exercise.reason, 110), source_of(exercise.answer))
+    return Help(f"{name}: one solution", [paragraph(exercise.reason)], source_of(exercise.answer))
 
 # %% ../nbs/90_checking.ipynb #e1d27e3b
 @dataclass
