@@ -62,7 +62,7 @@ def test_the_introduction_reaches_the_page(pages):
     "nbdev turns the first cell into front matter, whole: what else stands in it would be lost."
     for path in BOOKS:
         first = "".join(read_nb(path).cells[0].source)
-        assert re.fullmatch(r"# [^\n]+\n\n> [^\n]+\n?", first), path.name
+        assert re.fullmatch(r"# [^\n]+\n\n> [^\n]+\.\n?", first), path.name
 
 
 def test_the_code_of_the_course_reaches_the_page(pages):
@@ -159,3 +159,10 @@ def test_sidebar_lists_every_page(pages):
     assert sorted(entries(config["website"]["sidebar"]["contents"])) == sorted(p.name for p in BOOKS)
     for key in ("favicon", "image"):
         assert (ROOT / "nbs" / config["website"][key]).exists()
+
+
+def test_no_page_documents_a_function_twice(pages):
+    "nbdev puts a `show_doc` behind each `exports` cell whose names the Reference does not list: such a cell is `exporti`."
+    for name, book in pages.items():
+        twice = [c.source for c in book.cells if getattr(c, "has_sd", False)]
+        assert twice == [], name
