@@ -641,12 +641,13 @@ def state():
 @pytest.mark.parametrize("behaviour", HOSTILE)
 def test_hostile_answers_hurt_nothing(behaviour, monkeypatch, tmp_path):
     "No exception, nothing passed, the session and the progress file whole."
-    monkeypatch.setattr(checking, "TIME_LIMIT", 0.15)
     (tmp_path / checking.MARKER).write_text("{}")
     check("relu", lambda x: x.clamp(min=0))
     before = state()
     for name in VICTIMS:
-        report = check(name, HOSTILE[behaviour])
+        with monkeypatch.context() as shorter:
+            shorter.setattr(checking, "TIME_LIMIT", 0.15)
+            report = check(name, HOSTILE[behaviour])
         assert not report.passed
         assert len(report.text.splitlines()) <= 6 and len(report.text) < 1500
         assert "<script" not in report._repr_html_()
@@ -677,7 +678,7 @@ def test_hostile_classes(method, behaviour, monkeypatch):
 
 def test_an_endless_loop_in_another_thread_is_stopped(monkeypatch):
     "As on Windows: by a second thread."
-    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.4)
     reports = []
     answers = (endless, endless, lambda x: x.clamp(min=0))
     thread = threading.Thread(
@@ -686,7 +687,7 @@ def test_an_endless_loop_in_another_thread_is_stopped(monkeypatch):
     thread.start()
     thread.join(20)
     assert [report.status for report in reports] == ["too slow", "too slow", "passed"]
-    assert "Stopped after 0.2 seconds" in reports[0].text
+    assert "Stopped after 0.4 seconds" in reports[0].text
 
 
 def test_a_loop_without_end_is_answered_within_two_seconds():
@@ -700,10 +701,10 @@ def test_a_loop_without_end_is_answered_within_two_seconds():
 @pytest.mark.parametrize("in_a_thread", [False, True])
 def test_the_first_import_of_a_library_does_not_count(in_a_thread, monkeypatch, tmp_path):
     "A right answer may use a library that takes longer to import than an answer may take."
-    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.4)
     monkeypatch.syspath_prepend(tmp_path)
     name = f"slow_library_{in_a_thread}"
-    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(0.7)\nZERO = 0")
+    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(1)\nZERO = 0")
 
     def relu_with_a_library(x):
         return x.clamp(min=__import__(name).ZERO)
