@@ -296,7 +296,8 @@ def epoch_ways(n_hidden: int = 50, batch_size: int = 64, device: str = "cpu") ->
 # %% ../nbs/92_benchmarks.ipynb #b89dfe8d
 def time_epoch(setup: Setup, ways: dict, threads, n: int = 50_000) -> dict:
     "Seconds for `n` rows (1,280 if quick), measured slab by slab: everybody takes a slab, then the next one."
-    n, slab = setup.of(n, 1_280), setup.of(5_000, 320)
+    n = setup.of(n, 1_280)
+    slab = min(5_000, n // 4)
     slabs = slices(*synthetic(n, device=setup.device), slab)
     times = interleave(ways, n // slab, slabs, threads, setup.device, setup.of(0.01, 0.003))
     return {name: [t * n / slab for t in ts] for name, ts in times.items()}
@@ -310,7 +311,7 @@ def time_epoch_one_thread(setup: Setup) -> dict:
 # %% ../nbs/92_benchmarks.ipynb #ad160e66
 @experiment("epoch_threads", clock="wall")
 def time_epoch_threads(setup: Setup) -> dict:
-    "Our modules and PyTorch, each on one thread and on all; 20,000 rows."
+    "Our modules and PyTorch, each on one thread and on all; 10,000 rows."
     ways, n_threads = (
         epoch_ways(device=setup.device),
         {"one thread": 1, "all threads": torch.get_num_threads()},
@@ -319,7 +320,7 @@ def time_epoch_threads(setup: Setup) -> dict:
         f"{way}, {name}": (ways[way], n) for way in ("modules", "slices") for name, n in n_threads.items()
     }
     return time_epoch(
-        setup, {k: way for k, (way, _) in cases.items()}, {k: n for k, (_, n) in cases.items()}, 20_000
+        setup, {k: way for k, (way, _) in cases.items()}, {k: n for k, (_, n) in cases.items()}, 10_000
     )
 
 # %% ../nbs/92_benchmarks.ipynb #cc96d47a
