@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['IDX_TYPES', 'MNIST_SHA256', 'MIRRORS', 'TIMEOUT', 'DEADLINE', 'show_images', 'Digits', 'read_idx', 'load_data']
 
-# %% ../nbs/00_data.ipynb #a9819fe4
+# %% ../nbs/00_data.ipynb #c9a0b864
 import gzip
 import hashlib
 import math
@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+# %% ../nbs/00_data.ipynb #0899d896
 import numpy as np
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ class Digits:
         fields = (f"{k}={tuple(v.shape) if isinstance(v, Tensor) else v}" for k, v in vars(self).items())
         return f"Digits({', '.join(fields)})"
 
-# %% ../nbs/00_data.ipynb #5f0c31d7
+# %% ../nbs/00_data.ipynb #5fc8cbad
 def _embedded_rows() -> np.ndarray:
     "What `load_digits()` gives, labels last, (1797, 65): from its file, since importing scikit-learn takes a second."
     library = find_spec("sklearn")
@@ -95,7 +96,7 @@ def _embedded_rows() -> np.ndarray:
 
     return np.column_stack(load_digits(return_X_y=True))
 
-# %% ../nbs/00_data.ipynb #64edac6b
+# %% ../nbs/00_data.ipynb #e4c6e179
 def _load_embedded() -> Digits:
     "scikit-learn's digits; every fifth of each digit is for validation."
     rows = _embedded_rows()
@@ -205,18 +206,20 @@ MIRRORS = (
 TIMEOUT = 20  # seconds of silence after which we turn to the next mirror
 DEADLINE = 300  # seconds that one file may take, however it trickles; the largest has 10 MB
 
-# %% ../nbs/00_data.ipynb #404c26a6
+# %% ../nbs/00_data.ipynb #a7d9e0e7
+def _keep_failure(failures: list, f: Callable, *args) -> None:
+    "Call `f(*args)`; what it raises goes into `failures`."
+    try:
+        f(*args)
+    except BaseException as error:
+        failures.append(error)
+
+# %% ../nbs/00_data.ipynb #848f50ab
 def _in_time(f: Callable, *args) -> None:
     "Call `f(*args)`; `TimeoutError` after DEADLINE seconds, whatever it is waiting for."
     failures = []
-
-    def run():
-        try:
-            f(*args)
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)  # nobody waits for it when Python ends
+    # A daemon: nobody waits for it when Python ends.
+    thread = threading.Thread(target=_keep_failure, args=(failures, f, *args), daemon=True)
     thread.start()
     end = time.monotonic() + DEADLINE
     while thread.is_alive() and time.monotonic() < end:
@@ -242,16 +245,21 @@ def _is_left(part: Path, pid: int) -> bool:
         return True
     return False
 
-# %% ../nbs/00_data.ipynb #399a1430
-@contextmanager
-def _unfinished(path: str | os.PathLike):
-    "A name beside `path` to write to. It is gone after the block, and what killed processes left, before."
-    path = Path(os.path.realpath(path))
+# %% ../nbs/00_data.ipynb #56840973
+def _clear_left(path: Path) -> None:
+    "Delete what killed processes left of a file that was to be `path`."
     pattern = re.compile(rf"\.part(\d{{1,9}})-\d+-{re.escape(path.name)}")
     for other in path.parent.glob(".part*"):
         with suppress(OSError):  # somebody else's, or already gone
             if (found := pattern.fullmatch(other.name)) and _is_left(other, int(found[1])):
                 other.unlink()
+
+# %% ../nbs/00_data.ipynb #3fa42243
+@contextmanager
+def _unfinished(path: str | os.PathLike):
+    "A name beside `path` to write to. It is gone after the block, and what killed processes left, before."
+    path = Path(os.path.realpath(path))
+    _clear_left(path)
     part = path.with_name(f".part{os.getpid()}-{threading.get_ident()}-{path.name}")
     _WRITING.add(part)
     try:
