@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .modules import Module
 from .training import History, accuracy, parameters_of
 
-# %% ../nbs/11_learner.ipynb #8feb596a
+# %% ../nbs/11_learner.ipynb #780cec82
 @dataclass
 class OneLayer:
     "A lone layer, seen as a model."
@@ -64,7 +64,7 @@ class SGD:
             )
         self.velocities = [torch.zeros_like(p) for p in self.params] if momentum else []
 
-# %% ../nbs/11_learner.ipynb #cc4a5a7f
+# %% ../nbs/11_learner.ipynb #e8588881
 @patch
 @torch.no_grad()
 def step(self: SGD) -> None:
@@ -77,7 +77,7 @@ def step(self: SGD) -> None:
             g = self.velocities[i].mul_(self.momentum).add_(g)
         p.sub_(g, alpha=self.lr)
 
-# %% ../nbs/11_learner.ipynb #71560738
+# %% ../nbs/11_learner.ipynb #b06d8d0d
 @patch
 def zero_grad(self: SGD) -> None:
     "Forget all gradients, so that the next backward pass starts from nothing."
@@ -164,7 +164,7 @@ class DataLoader:
         self.dataset, self.batch_size, self.collate = dataset, batch_size, collate
         self.sampler = Sampler(len(dataset), shuffle, seed)
 
-# %% ../nbs/11_learner.ipynb #a33197c6
+# %% ../nbs/11_learner.ipynb #a59d5149
 @patch
 def __len__(self: DataLoader) -> int:  # batches an epoch
     "How many batches an epoch has."
@@ -281,7 +281,7 @@ def worker_loader(
         dataset, batch_size, shuffle=shuffle, collate_fn=collate, num_workers=n_workers, **workers
     )
 
-# %% ../nbs/11_learner.ipynb #5712b67e
+# %% ../nbs/11_learner.ipynb #24dc7848
 class BrokenDataset(Dataset):
     "A dataset with one sample that cannot be read."
 
