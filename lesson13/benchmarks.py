@@ -7,6 +7,7 @@ __all__ = ['CLAIMS', 'LEAST', 'CALLS', 'SMALL', 'LARGE', 'CACHE', 'FEWER', 'LEAN
            'SHARED', 'BOTH', 'MADE_BY', 'interleave', 'Claim', 'experiment', 'peak_bytes', 'measure', 'compare']
 
 # %% ../nbs/92_benchmarks.ipynb #69f6508d
+#| code-fold: true
 import argparse
 import gc
 import importlib

@@ -6,6 +6,7 @@
 __all__ = ['IDX_TYPES', 'MNIST_SHA256', 'MIRRORS', 'TIMEOUT', 'DEADLINE', 'show_images', 'Digits', 'read_idx', 'load_data']
 
 # %% ../nbs/00_data.ipynb #c9a0b864
+#| code-fold: true
 import gzip
 import hashlib
 import math

@@ -7,6 +7,7 @@ __all__ = ['average_gradients', 'share', 'all_reduce_gradients', 'train_steps', 
            'train_with_ddp']
 
 # %% ../nbs/12_data_parallel.ipynb #03e6728c
+#| code-fold: true
 import argparse
 import logging
 import os

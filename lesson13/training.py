@@ -8,6 +8,7 @@ __all__ = ['LOSS_LIMIT', 'DEFAULTS', 'EPOCHS', 'digit_classifier', 'accuracy', '
            'main']
 
 # %% ../nbs/10_training.ipynb #aa9dd3b0
+#| code-fold: true
 import argparse
 import io
 import math
