@@ -420,7 +420,7 @@ def stop_clock(self: AlarmClock) -> None:
 
 AlarmClock.stop = stop_clock
 
-# %% ../nbs/90_checking.ipynb #cb7345d7
+# %% ../nbs/90_checking.ipynb #4f1398b4
 class Watchdog:
     "The same for Windows and for other threads: a second thread throws `TimeUp` into this one."
 
@@ -434,8 +434,9 @@ class Watchdog:
         self.armed = False
         self.over.set()
         self.thread.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, None)  # one may be on its way
         sys.setswitchinterval(self.patience)
+        for _ in range(10):  # one may be on its way: between two rounds it arrives
+            pass
 
 # %% ../nbs/90_checking.ipynb #c9013632
 def watch(dog: Watchdog, seconds: float) -> None:
