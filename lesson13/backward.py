@@ -181,7 +181,7 @@ def _verdict(report: GradReport) -> str:
     right = ", ".join(row.name for row in report.rows[: report.rows.index(wrong)]) or "nothing"
     by_hand = "nothing to compare" if wrong.by_hand is None else f"{wrong.by_hand:.4f} by hand"
     return (
-        f"First wrong: {wrong.name} {wrong.shape}, {wrong.problem}; right before it: {right}.\n"
+        f"First wrong: {wrong.name} {wrong.shape}, {wrong.problem}; correct before it: {right}.\n"
         f"At {list(wrong.index)}: {by_hand}, {wrong.measured:.4f} by central differences."
     )
 

@@ -137,9 +137,9 @@ def broken(which):
 @pytest.mark.parametrize(
     ("which", "first", "says"),
     [
-        ("w2", "w2", "wrong; right before it: nothing"),
-        ("b2", "b2", "right before it: w2."),
-        ("w1", "w1", "(4, 5), wrong; right before it: w2, b2."),
+        ("w2", "w2", "wrong; correct before it: nothing"),
+        ("b2", "b2", "correct before it: w2."),
+        ("w1", "w1", "(4, 5), wrong; correct before it: w2, b2."),
         ("missing", "b2", "no .g"),
         ("unsummed", "b1", ".g is (6, 5)"),
         ("nan", "x", "nan"),
