@@ -48,7 +48,7 @@ def gradient(
 
 # %% ../nbs/11_learner.ipynb #9ca9a416
 class SGD:
-    "Gradient descent with momentum: v = momentum * v + g, then p = p - lr * v (the rule of `torch.optim.SGD`)."
+    "Gradient descent with momentum: `v = momentum * v + g`, then `p = p - lr * v` (the rule of `torch.optim.SGD`)."
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ def update(
     model: Sequential,  # after model.backward()
     lr: float,  # learning rate
 ) -> None:
-    "One step of gradient descent, in place: p -= lr * p.g for every parameter."
+    "One step of gradient descent, in place: `p -= lr * p.g` for every parameter."
     for p in parameters_of(model):
         p.sub_(p.g, alpha=lr)
 
@@ -159,7 +159,7 @@ def decayed(
     i: int,  # updates done
     n: int,  # updates in the whole run
 ) -> float:  # learning rate of the next update
-    "lr * (1 + cos(pi * i / n)) / 2: from lr at the start, through lr / 2 in the middle, towards 0."
+    "`lr * (1 + cos(pi * i / n)) / 2`: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
 # %% ../nbs/10_training.ipynb #3fa286e5
