@@ -1,4 +1,4 @@
-"""Every check of the project, in one command: `python tests/run.py` (what `make test` runs; CI adds `--slow`).
+"""Every check of the project, in one command: `python tests/run.py` (what `make test` runs; `--slow` adds the long tests).
 
 Each part prints what it found; the last line counts them all: `N passed, M failed`. Nothing in the checkout is changed:
 what would rewrite files (nbdev_clean, nbdev_export) runs on a copy, and the copy is compared.
@@ -106,9 +106,8 @@ def notebooks() -> tuple[int, int]:
 
 def pytest() -> tuple[int, int]:
     "The tests in tests/: browser, command line, package, properties."
-    code, output = run(
-        tool("pytest"), "-q", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "tests", "-rs"
-    )
+    workers, everything = str(min(os.cpu_count() or 1, 4)), ["-m", ""] if "--slow" in sys.argv else []
+    code, output = run(tool("pytest"), "-q", "-n", workers, "--dist", "loadfile", "tests", "-rs", *everything)
     count = {
         word: int(number)
         for number, word in re.findall(r"(\d+) (passed|failed|error)", output.splitlines()[-1])
