@@ -21,11 +21,19 @@ def test_page(open_notebook, assert_narrow, name):
     assert set(states(page)) <= {"on"}
 
 
-OURS = ".jp-RenderedMarkdown, .jp-OutputArea-output"  # what the course wrote, in text and output
-TEMPLATES = [
-    ".highlight",
-    ".anchor-link",
-]  # the colours of code and the marks at headings are nbconvert's own
+# What the course wrote, in text and output; the colours of code and the marks at headings are nbconvert's own.
+OURS, TEMPLATES = ".jp-RenderedMarkdown, .jp-OutputArea-output", [".highlight", ".anchor-link"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_live_pictures_are_accessible_on_a_phone_and_when_the_theme_changes(open_notebook, axe, name):
+    page = open_notebook(name, width=380)
+    if states(page):
+        assert axe(page) == []
+        page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+        page.wait_for_function("document.querySelectorAll('.l13-live:not([data-theme=dark])').length === 0")
+        assert axe(page) == []
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """What nbdev leaves to do before a commit: `python tests/tidy.py` does it, `--check` only says what is to be done.
 
 - README.md follows nbs/index.ipynb: above the marker is the notebook, converted; the part below is written by hand.
-- Below its title each notebook offers Colab (the first one Binder too), and installs the package where Colab runs it. What these cells say
-  follows from settings.ini; no other link to the repository is kept: those that `show_doc` writes are taken out again, and
-  the site gets its own when it is built.
+- Below its title each notebook offers Colab (the first one Binder too), and installs the package where Colab runs it.
+  What these cells say follows from settings.ini; no other link to the repository is kept: those that `show_doc` writes are
+  taken out again, and the site gets its own when it is built.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def way_in(name: str) -> list[dict]:
     "The two cells below the title of notebook `name`: where it opens without installing, and what Colab has to install."
     parser = ConfigParser(delimiters=["="])
     parser.read(ROOT / "settings.ini", encoding="utf-8")
-    user, repo, branch, url = (parser["DEFAULT"][key] for key in ("user", "repo", "branch", "git_url"))
+    keys = ("user", "repo", "branch", "git_url", "lib_name")
+    user, repo, branch, url, package = (parser["DEFAULT"][key] for key in keys)
     colab = f"https://colab.research.google.com/github/{user}/{repo}/blob/{branch}/nbs/{name}"
     links = f"[Open in Colab]({colab})"
     if name == "index.ipynb":
@@ -59,7 +60,7 @@ def way_in(name: str) -> list[dict]:
         links += f" or [in Binder]({binder}): nothing to install."
     install = f"""#| hide
 if "google.colab" in str(get_ipython()):
-    %pip install -q "{repo}[notebooks] @ git+{url}@{branch}\""""
+    %pip install -q "{package}[notebooks] @ git+{url}@{branch}\""""
     tags = {"tags": ["colab"]}
     return [
         {"cell_type": "markdown", "id": "colab-links", "metadata": tags, "source": links.splitlines(True)},
