@@ -53,8 +53,9 @@ def mse_grad(
     difference = output - target.reshape(output.shape)  # (n,) would broadcast to (n, n)
     add_grad(output, 2 * difference / output.numel())
 
-# %% ../nbs/06_backward.ipynb #db84b11c
+# %% ../nbs/06_backward.ipynb #e20da980
 #| code-fold: true
+#| code-summary: "The check that a gradient has arrived"
 def _check_arrived(who: str, out: Tensor, shape: tuple[int, ...]) -> None:
     "`ValueError` unless the gradient `out.g` is there and has `shape`."
     if getattr(out, "g", None) is None:
@@ -74,8 +75,9 @@ def relu_grad(
     _check_arrived("relu_grad", out, inp.shape)
     add_grad(inp, torch.where(inp > 0, out.g, 0.0))
 
-# %% ../nbs/06_backward.ipynb #2e6ba4b6
+# %% ../nbs/06_backward.ipynb #b0b7ed12
 #| code-fold: true
+#| code-summary: "The check of types and sizes"
 def _check_lin(who: str, inp: Tensor, w: Tensor, b: Tensor) -> None:
     "`TypeError` or `ValueError` unless `lin(inp, w, b)` makes sense."
     check_floats(who, inp=inp, w=w, b=b)
@@ -99,15 +101,16 @@ def lin_grad(
     add_grad(w, inp.T @ out.g)
     add_grad(b, out.g.sum(0))
 
-# %% ../nbs/06_backward.ipynb #3fda230a
+# %% ../nbs/06_backward.ipynb #8b2e0b63
 #| code-fold: true
+#| code-summary: "The same check for both layers"
 def _check_network(x: Tensor, params: MLPParams) -> None:
     "`TypeError` or `ValueError`, naming the layer, unless `x` runs through the two layers of `params`."
     w1, b1, w2, b2 = params
     _check_lin("layer 1", x, w1, b1)
     _check_lin("layer 2", x.new_empty(len(x), len(b1)), w2, b2)
 
-# %% ../nbs/06_backward.ipynb #84acc6c4
+# %% ../nbs/06_backward.ipynb #a526ad24
 def forward_and_backward(
     x: Tensor,  # inputs, (n, n_in)
     target: Tensor,  # what was wanted, (n, n_out), or (n,) for one output
@@ -115,18 +118,17 @@ def forward_and_backward(
 ) -> Tensor:  # the loss, (); the gradients are the `.g` of x and of the four parameters
     "Through lin, relu, lin and mse, and back; earlier gradients are cleared. An error names the layer."
     _check_network(x, params)
-    w1, b1, w2, b2 = params
-    hidden = lin(x, w1, b1)
+    hidden = lin(x, params.w1, params.b1)
     active = relu(hidden)
-    output = lin(active, w2, b2)
+    output = lin(active, params.w2, params.b2)
     loss = mse(output, target)
 
-    for tensor in (x, w1, b1, w2, b2):
+    for tensor in (x, *params):
         tensor.g = None
     mse_grad(output, target)
-    lin_grad(active, output, w2, b2)
+    lin_grad(active, output, params.w2, params.b2)
     relu_grad(hidden, active)
-    lin_grad(x, hidden, w1, b1)
+    lin_grad(x, hidden, params.w1, params.b1)
     return loss
 
 # %% ../nbs/06_backward.ipynb #72d7f60b
@@ -160,8 +162,9 @@ class GradReport(NamedTuple):
     def __str__(self) -> str:
         return "\n".join([*_report_lines(self.rows), _verdict(self)])
 
-# %% ../nbs/06_backward.ipynb #009e2a76
+# %% ../nbs/06_backward.ipynb #ebd72d1f
 #| code-fold: true
+#| code-summary: "The table of a report"
 def _report_lines(rows: list[GradRow]) -> list[str]:
     "The table of a report."
     line = "{:<8}{:<8}{:<8}{:>10}{:>10}{:>10}  {}".format
@@ -171,8 +174,9 @@ def _report_lines(rows: list[GradRow]) -> list[str]:
         lines.append(line(row.name, str(row.shape), str(list(row.index)), *numbers, row.problem or "ok"))
     return lines
 
-# %% ../nbs/06_backward.ipynb #a83c67cb
+# %% ../nbs/06_backward.ipynb #01fc4f53
 #| code-fold: true
+#| code-summary: "The last lines of a report"
 def _verdict(report: GradReport) -> str:
     "The last lines of a report: where to look."
     wrong = report.first_wrong
@@ -185,8 +189,9 @@ def _verdict(report: GradReport) -> str:
         f"At {list(wrong.index)}: {by_hand}, {wrong.measured:.4f} by central differences."
     )
 
-# %% ../nbs/06_backward.ipynb #e7e398ea
+# %% ../nbs/06_backward.ipynb #bc3b327a
 #| code-fold: true
+#| code-summary: "Copies for your pass, and PyTorch's gradients"
 def _double_copies(x: Tensor, params: MLPParams) -> dict[str, Tensor]:
     "float64 copies in backward order; a tensor with two names gets one copy with two names."
     w1, b1, w2, b2 = params
@@ -206,8 +211,9 @@ def _pytorch_grads(tensors: dict[str, Tensor], target: Tensor) -> list[Tensor]:
     _loss_of(target=target, **{name: leaves[id(t)] for name, t in tensors.items()}).backward()
     return [leaves[id(t)].grad for t in tensors.values()]
 
-# %% ../nbs/06_backward.ipynb #a2b4aa2e
+# %% ../nbs/06_backward.ipynb #96125095
 #| code-fold: true
+#| code-summary: "Central differences for one element"
 def _measure_element(loss: Callable[[], Tensor], tensor: Tensor, index: tuple[int, ...]) -> float:
     "The slope of `loss()` in one element of `tensor`, which is left as it was."
     before = tensor[index].clone()
@@ -220,8 +226,9 @@ def _measure_element(loss: Callable[[], Tensor], tensor: Tensor, index: tuple[in
     tensor[index] = before
     return slope
 
-# %% ../nbs/06_backward.ipynb #c0b7d0f4
+# %% ../nbs/06_backward.ipynb #b9f129e2
 #| code-fold: true
+#| code-summary: "The row of one tensor"
 def _compare_one(name: str, tensor: Tensor, right: Tensor, loss: Callable[[], Tensor], tol: float) -> GradRow:
     "The row of one tensor."
     by_hand, problem, distance = getattr(tensor, "g", None), "", right.abs()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['add_grad', 'Module', 'ReLU', 'Tanh', 'Sigmoid', 'Linear', 'MSELoss', 'Sequential', 'Model', 'trace', 'Checkpoint']
 
-# %% ../nbs/07_modules.ipynb #aff8c4ca
+# %% ../nbs/07_modules.ipynb #e800474a
 import inspect
 import sys
 import textwrap
@@ -16,6 +16,9 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
+from .backward import add_grad as add_always
+from .backward import check_floats
+
 # %% ../nbs/07_modules.ipynb #40d6e931
 # What all modules of a process know about the present pass.
 _this_pass = SimpleNamespace(
@@ -23,19 +26,17 @@ _this_pass = SimpleNamespace(
     accumulate=None,  # what the outermost backward() was told while it runs; None when none runs
 )
 
-# %% ../nbs/07_modules.ipynb #8365dba3
+# %% ../nbs/07_modules.ipynb #8c34bb7a
 def add_grad(
     tensor: Tensor,  # the tensor that the gradient belongs to
     grad: Tensor,  # one contribution to it, of the same shape
 ) -> None:
     "Keep `grad` as `tensor.g`; add it if there is one of the same pass. `ValueError` if the shapes differ."
-    if grad.shape != tensor.shape:
-        shapes = f"grad is {tuple(grad.shape)} but its tensor is {tuple(tensor.shape)}"
-        raise ValueError(f"add_grad: {shapes}; a gradient has the shape of its tensor")
-    old = getattr(tensor, "g", None)
-    if old is not None and (_this_pass.accumulate or getattr(old, "made_in", None) == _this_pass.number):
-        grad = old + grad
-    tensor.g, grad.made_in = grad, _this_pass.number
+    made_in = getattr(getattr(tensor, "g", None), "made_in", None)
+    if made_in != _this_pass.number and not _this_pass.accumulate:
+        tensor.g = None  # of an earlier pass
+    add_always(tensor, grad)
+    tensor.g.made_in = _this_pass.number
 
 # %% ../nbs/07_modules.ipynb #2e7626df
 class Module:
@@ -108,45 +109,36 @@ def forget(self: Module) -> None:
 def __repr__(self: Module):
     return f"{type(self).__name__}()"
 
-# %% ../nbs/07_modules.ipynb #68e9bf4d
+# %% ../nbs/07_modules.ipynb #08b06bd2
 class ReLU(Module):
     "`max(x, 0)`, element by element. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        _check_float(self, x=x)
+        check_floats(str(self), x=x)
         return x.clamp_min(0.0)
 
     def bwd(self, out, x):
         if self.input_grad:
             add_grad(x, torch.ops.aten.threshold_backward(out.g, x, 0))  # out.g * (x > 0) in one step
 
-
-def _check_float(layer, **tensors) -> None:
-    "`TypeError` unless all are tensors of floats."
-    for name, t in tensors.items():
-        if not isinstance(t, Tensor):
-            raise TypeError(f"{layer}: {name} is a {type(t).__name__}; give a torch.Tensor")
-        if not t.is_floating_point():
-            raise TypeError(f"{layer}: {name} is {t.dtype}; slopes need floats: use {name}.float()")
-
-# %% ../nbs/07_modules.ipynb #07f715ac
+# %% ../nbs/07_modules.ipynb #b8f9db51
 class Tanh(Module):
     "`tanh(x)`, element by element; its slope is `1 - out²`. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        _check_float(self, x=x)
+        check_floats(str(self), x=x)
         return x.tanh()
 
     def bwd(self, out, x):
         if self.input_grad:
             add_grad(x, out.g * (1 - out * out))
 
-# %% ../nbs/07_modules.ipynb #47d23ee4
+# %% ../nbs/07_modules.ipynb #2514383a
 class Sigmoid(Module):
     "`1 / (1 + exp(-x))`, each element; its slope is `out (1 - out)`. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        _check_float(self, x=x)
+        check_floats(str(self), x=x)
         return x.sigmoid()
 
     def bwd(self, out, x):
@@ -189,16 +181,15 @@ def bwd(self: Linear, out, x):
     if self.input_grad:
         add_grad(x, out.g @ self.w.T)
 
-# %% ../nbs/07_modules.ipynb #3fe5fd83
+# %% ../nbs/07_modules.ipynb #7025f8f7
 def _explain_linear(layer: Linear, x) -> None:
     "Say in words why `x` does not fit: `TypeError` or `ValueError`."
-    _check_float(layer, x=x)
+    check_floats(str(layer), x=x)
     if x.ndim != 2 or x.shape[1] != layer.w.shape[0]:
         raise ValueError(f"{layer}: x is {tuple(x.shape)}; expected (n, {layer.w.shape[0]})") from None
-    if x.dtype != layer.w.dtype:
-        raise TypeError(f"{layer}: x is {x.dtype} but w is {layer.w.dtype}; give both one type") from None
+    check_floats(str(layer), x=x, w=layer.w)
 
-# %% ../nbs/07_modules.ipynb #3d6b6deb
+# %% ../nbs/07_modules.ipynb #e461b8b0
 @patch(cls_method=True)
 def from_weights(
     cls: Linear,
@@ -206,26 +197,23 @@ def from_weights(
     b: Tensor,  # (n_out,), likewise
 ) -> Linear:
     "A layer around tensors that you have. `ValueError` or `TypeError` if they do not fit together."
-    _check_float("Linear.from_weights", w=w, b=b)
-    if w.ndim != 2 or b.shape != w.shape[1:] or w.dtype != b.dtype:
-        kinds = f"w is {tuple(w.shape)} {w.dtype}, b is {tuple(b.shape)} {b.dtype}"
-        raise ValueError(f"Linear.from_weights: {kinds}; expected (n_in, n_out) and (n_out,) of one type")
+    check_floats("Linear.from_weights", w=w, b=b)
+    if w.ndim != 2 or b.shape != w.shape[1:]:
+        shapes = f"w is {tuple(w.shape)}, b is {tuple(b.shape)}"
+        raise ValueError(f"Linear.from_weights: {shapes}; expected (n_in, n_out) and (n_out,)")
     layer = cls.__new__(cls)
     layer.w, layer.b = w, b
     return layer
 
-# %% ../nbs/07_modules.ipynb #af82af28
+# %% ../nbs/07_modules.ipynb #f357a44c
 class MSELoss(Module):
     "Mean squared error of `output` (n, 1) and `target` (n,), or of equal shapes; other shapes are refused."
 
     def forward(self, output, target):
-        _check_float(self, output=output, target=target)
-        fits = output.shape in (target.shape, (*target.shape, 1)) and output.numel()
-        if not fits or output.dtype != target.dtype:
-            kinds = " and ".join(f"{tuple(t.shape)} {t.dtype}" for t in (output, target))
-            raise ValueError(
-                f"MSELoss: output and target are {kinds}; give equal shapes, or (n, 1) with (n,), of one type"
-            )
+        check_floats(str(self), output=output, target=target)
+        if output.shape not in (target.shape, (*target.shape, 1)) or not output.numel():
+            shapes = f"output is {tuple(output.shape)} but target is {tuple(target.shape)}"
+            raise ValueError(f"{self}: {shapes}; give equal shapes, or (n, 1) with (n,)")
         return (output - target.view(output.shape)).square().mean()
 
     def bwd(self, out, output, target):
@@ -335,8 +323,9 @@ def bwd(self: Model, out, x, target):
     for layer in [self.loss, *reversed(self.layers)]:
         layer.backward()
 
-# %% ../nbs/07_modules.ipynb #211de5df
+# %% ../nbs/07_modules.ipynb #eca5b026
 #| code-fold: true
+#| code-summary: "_table: a tensor as rows of text and tint"
 def _table(t: Tensor) -> list:
     "A tensor as rows of [text, tint]; the tint runs from -1 to 1. A side longer than 4 is abbreviated."
     flat = t.detach().cpu().double()
@@ -352,8 +341,9 @@ def _table(t: Tensor) -> list:
     rows, columns = (range(n) if n <= 4 else (0, 1, 2, None, n - 1) for n in flat.shape)
     return [[["…", 0] if None in (i, j) else cell(flat[i, j].item()) for j in columns] for i in rows]
 
-# %% ../nbs/07_modules.ipynb #b6587b9e
+# %% ../nbs/07_modules.ipynb #5521d7cc
 #| code-fold: true
+#| code-summary: "_Recorder: what the recorder keeps"
 class _Recorder:
     "Watches the methods of `owners` (label → layer) run, and writes down what each line changed."
 
@@ -371,8 +361,9 @@ class _Recorder:
             self.tables.append(_table(t))
         return self.numbers[id(t)]
 
-# %% ../nbs/07_modules.ipynb #8849d59d
+# %% ../nbs/07_modules.ipynb #8cb0e469
 #| code-fold: true
+#| code-summary: "_names: every name that a tensor has now"
 @patch
 def _names(self: _Recorder) -> dict:
     "Every name that a tensor has now: x, layers[0].w, layers[1].args[0], …"
@@ -383,8 +374,9 @@ def _names(self: _Recorder) -> dict:
             found |= {f"{label}.{name}": value} | {f"{label}.{name}[{k}]": v for k, v in parts}
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
-# %% ../nbs/07_modules.ipynb #c7372ed3
+# %% ../nbs/07_modules.ipynb #bd09b014
 #| code-fold: true
+#| code-summary: "_changes: what is new since the last look"
 @patch
 def _changes(self: _Recorder) -> dict:
     "What is new since the last look: names, values changed in place, gradients."
@@ -401,43 +393,17 @@ def _changes(self: _Recorder) -> dict:
     self.seen = now
     return {"names": new, "values": changed, "grads": {k: _table(grads[k]) for k in fresh}}
 
-# %% ../nbs/07_modules.ipynb #c2c31f66
+# %% ../nbs/07_modules.ipynb #9961185e
 #| code-fold: true
-@patch
-def _source(self: _Recorder, code) -> int:
-    "The number of a method's source; read once."
-    if code not in (known := [code for code, _ in self.sources]):
-        try:
-            text = textwrap.dedent(inspect.getsource(code)).rstrip()
-        except (OSError, TypeError):
-            text = f"{code.co_name}: the source is not at hand"
-        self.sources.append((code, text.splitlines()))
-        return len(known)
-    return known.index(code)
-
-# %% ../nbs/07_modules.ipynb #002540dc
-#| code-fold: true
-@patch
-def _step(self: _Recorder, frame) -> tuple:
-    "The line that is about to run, and whether to show it even if it changes nothing."
-    owner, code = frame.f_locals["self"], frame.f_code
-    source = self._source(code)
-    lines = self.sources[source][1]
-    line = min(frame.f_lineno - code.co_firstlineno, len(lines) - 1)
-    computes = code.co_name == "forward" and lines[line].lstrip().startswith("return ")
-    where = f"{self.labels[id(owner)]}.{code.co_name}"
-    step = {"where": where, "source": source, "line": line, "names": {}, "values": {}, "grads": {}}
-    return step | {"locals": {}, "returns": None}, computes or not hasattr(owner, "bwd")
-
-# %% ../nbs/07_modules.ipynb #5c8d1409
-#| code-fold: true
+#| code-summary: "_start: a function starts"
 @patch
 def _start(self: _Recorder, frame, event, arg):
     "A function starts. The answer says who wants to hear of its lines."
     return self._line if id(frame.f_locals.get("self")) in self.labels else None
 
-# %% ../nbs/07_modules.ipynb #c8c68046
+# %% ../nbs/07_modules.ipynb #13ae7895
 #| code-fold: true
+#| code-summary: "_line: a line is about to run"
 @patch
 def _line(self: _Recorder, frame, event, arg):
     "A line is about to run, or the function returns: close the line before it."
@@ -452,8 +418,24 @@ def _line(self: _Recorder, frame, event, arg):
         self.steps += [self.running[frame]] * show
     return self._line
 
-# %% ../nbs/07_modules.ipynb #1fd405b7
+# %% ../nbs/07_modules.ipynb #cad23c73
 #| code-fold: true
+#| code-summary: "_step: the line as a step of the picture"
+@patch
+def _step(self: _Recorder, frame) -> tuple:
+    "The line that is about to run, and whether to show it even if it changes nothing."
+    owner, code = frame.f_locals["self"], frame.f_code
+    source = self._source(code)
+    lines = self.sources[source][1]
+    line = min(frame.f_lineno - code.co_firstlineno, len(lines) - 1)
+    computes = code.co_name == "forward" and lines[line].lstrip().startswith("return ")
+    where = f"{self.labels[id(owner)]}.{code.co_name}"
+    step = {"where": where, "source": source, "line": line, "names": {}, "values": {}, "grads": {}}
+    return step | {"locals": {}, "returns": None}, computes or not hasattr(owner, "bwd")
+
+# %% ../nbs/07_modules.ipynb #fffdd8d9
+#| code-fold: true
+#| code-summary: "_note: what the line before it changed"
 @patch
 def _note(self: _Recorder, done, new: dict) -> None:
     "Add what is new to the step of the line `done`; if other lines ran in between, as a step of its own."
@@ -462,8 +444,24 @@ def _note(self: _Recorder, done, new: dict) -> None:
     for kind, items in new.items():
         self.steps[-1][kind] = self.steps[-1][kind] | items
 
-# %% ../nbs/07_modules.ipynb #f12e8a68
+# %% ../nbs/07_modules.ipynb #426f90fe
 #| code-fold: true
+#| code-summary: "_source: the source of a method"
+@patch
+def _source(self: _Recorder, code) -> int:
+    "The number of a method's source; read once."
+    if code not in (known := [code for code, _ in self.sources]):
+        try:
+            text = textwrap.dedent(inspect.getsource(code)).rstrip()
+        except (OSError, TypeError):
+            text = f"{code.co_name}: the source is not at hand"
+        self.sources.append((code, text.splitlines()))
+        return len(known)
+    return known.index(code)
+
+# %% ../nbs/07_modules.ipynb #1506bc45
+#| code-fold: true
+#| code-summary: "_record: watch a whole run"
 @patch
 def _record(self: _Recorder, run) -> None:
     "Call `run()` and watch; no tensor has a gradient at the start."
@@ -479,8 +477,9 @@ def _record(self: _Recorder, run) -> None:
     finally:
         sys.settrace(before)
 
-# %% ../nbs/07_modules.ipynb #6c872675
+# %% ../nbs/07_modules.ipynb #de28659a
 #| code-fold: true
+#| code-summary: "_homes and _settle: whose names they are, and numbers in the place of tensors"
 @patch
 def _homes(self: _Recorder) -> dict:
     "For each name, in order of appearance, the label of the owner that it belongs to."
@@ -489,8 +488,7 @@ def _homes(self: _Recorder) -> dict:
         name: next((label for label in self.owners if name.startswith(f"{label}.")), "data") for name in names
     }
 
-# %% ../nbs/07_modules.ipynb #5c3d6d30
-#| code-fold: true
+
 @patch
 def _settle(self: _Recorder) -> None:
     "The run is over: put numbers in the place of local tensors and results, where the object has one."
@@ -499,8 +497,9 @@ def _settle(self: _Recorder) -> None:
         step["locals"] = {name: number for name, number in here.items() if number is not None}
         step["returns"] = self.numbers.get(id(step["returns"]))
 
-# %% ../nbs/07_modules.ipynb #2889220a
+# %% ../nbs/07_modules.ipynb #4fdf4c4d
 #| code-fold: true
+#| code-summary: "_value: the value of the picture"
 @patch
 def _value(self: _Recorder) -> dict:
     "Everything that the picture needs, as plain lists and dicts."
@@ -516,8 +515,9 @@ def _value(self: _Recorder) -> dict:
         "steps": self.steps,
     }
 
-# %% ../nbs/07_modules.ipynb #5636bbe3
+# %% ../nbs/07_modules.ipynb #59d57712
 #| code-fold: true
+#| code-summary: "_draw_cells: one table"
 def _draw_cells(ax, cells: list, left: float, top: float) -> None:
     "A table as tinted squares with their numbers, in the colours of the live picture."
     for i, row in enumerate(cells):
@@ -528,8 +528,9 @@ def _draw_cells(ax, cells: list, left: float, top: float) -> None:
             ax.fill([x, x + 1, x + 1, x], [y, y, y + 1, y + 1], fc=color, ec="0.7", lw=0.6)
             ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=9)
 
-# %% ../nbs/07_modules.ipynb #572c1445
+# %% ../nbs/07_modules.ipynb #2b0b69ef
 #| code-fold: true
+#| code-summary: "_draw_objects: one row for each object"
 def _draw_objects(ax, value: dict) -> float:
     "One row for each object, under a line of headings; returns the height."
     bound, grads, top = {}, {}, 1.5
@@ -545,8 +546,9 @@ def _draw_objects(ax, value: dict) -> float:
         ax.text(left, 0.7, word, fontsize=10, weight="bold")
     return top
 
-# %% ../nbs/07_modules.ipynb #5be50349
+# %% ../nbs/07_modules.ipynb #3534aec5
 #| code-fold: true
+#| code-summary: "_draw_trace: the figure"
 def _draw_trace(value: dict):
     "The last state of a recorded run, as a Figure: for each object its names, value and gradient."
     import matplotlib.pyplot as plt
@@ -559,8 +561,9 @@ def _draw_trace(value: dict):
     fig.subplots_adjust(0.01, 0.01, 0.99, 0.99)
     return fig
 
-# %% ../nbs/07_modules.ipynb #213a443f
+# %% ../nbs/07_modules.ipynb #67d3ff40
 #| code-fold: true
+#| code-summary: "_parts: the layers by the names that reach them"
 def _parts(model, prefix: str = "") -> dict:
     "The layers of a model by the names that reach them; an object that stands there twice comes once."
     found = {}
@@ -570,8 +573,9 @@ def _parts(model, prefix: str = "") -> dict:
         found |= {name: part for name, part in deeper.items() if not any(part is p for p in found.values())}
     return found
 
-# %% ../nbs/07_modules.ipynb #2b589677
+# %% ../nbs/07_modules.ipynb #dc14989f
 #| code-fold: true
+#| code-summary: "_recorder_for: a recorder for a model, its loss and some tensors"
 def _recorder_for(model, loss: Module, tensors: dict) -> _Recorder:
     "A recorder of a model, its loss and some named tensors; `TypeError` for what it cannot record."
     if not hasattr(model, "layers"):
@@ -585,8 +589,9 @@ def _recorder_for(model, loss: Module, tensors: dict) -> _Recorder:
         module.forget()
     return _Recorder(owners if isinstance(model, Module) else {"model": model} | owners, tensors)
 
-# %% ../nbs/07_modules.ipynb #0db78467
+# %% ../nbs/07_modules.ipynb #1db92432
 #| code-fold: true
+#| code-summary: "_run_once: one pass forward and back"
 def _run_once(model, loss, x, target) -> None:
     "A pass forward and back, for a model that holds its loss and for one that does not."
     if hasattr(model, "loss"):
@@ -596,8 +601,9 @@ def _run_once(model, loss, x, target) -> None:
         loss.backward()
     model.backward()
 
-# %% ../nbs/07_modules.ipynb #617179ad
+# %% ../nbs/07_modules.ipynb #0d97b7f3
 #| code-fold: true
+#| code-summary: "trace: record a run, and show it"
 def trace(
     model,  # a `Sequential`, or any object with `.layers`, `.loss`, `model(x, target)` and `model.backward()`
     x: Tensor,  # what goes in, (n, n_in)

@@ -243,6 +243,20 @@ def test_the_picture_in_the_notebook(open_notebook):
     )
 
 
+def test_on_paper_an_untouched_run_stands_at_its_end(viewer):
+    page = viewer.page
+    last = viewer.locator("[data-action=scrub]").get_attribute("max")
+    page.evaluate("""() => {
+        window.printed = [];
+        addEventListener('beforeprint', () => printed.push(document.querySelector('.trace').dataset.step));
+    }""")
+    page.pdf()
+    assert page.evaluate("printed") == [last] and step(viewer) == 0
+    go(viewer, 7)
+    page.pdf()
+    assert page.evaluate("printed") == [last, "7"] and step(viewer) == 7, "a chosen step is printed as it is"
+
+
 def test_without_scripts_the_still_twin_stands_there(open_html):
     page = open_html(picture()._repr_html_(), scripts=False)
     assert page.locator("img.live-still").is_visible()

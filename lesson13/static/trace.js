@@ -197,5 +197,18 @@ function mount(root, value, live) {
     event.stopPropagation();
     go(to);
   });
+  // On paper there is nothing to press: a run that nobody has stepped through is printed at its end.
+  let printing = false, seen = 0;
+  addEventListener("beforeprint", () => {
+    if (at) return;
+    [printing, seen] = [true, scroll.scrollTop];
+    go(last);
+  });
+  addEventListener("afterprint", () => {
+    if (!printing) return;
+    printing = false;
+    go(0);
+    scroll.scrollTop = seen;
+  });
   go(0);
 }
