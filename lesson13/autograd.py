@@ -45,7 +45,7 @@ def extra_repr(self: Linear) -> str:
     "The sizes, for `print` and for messages."
     return f"{self.w.shape[0]}, {self.w.shape[1]}"
 
-# %% ../nbs/08_autograd.ipynb #c2a6e2eb
+# %% ../nbs/08_autograd.ipynb #8ab416eb
 class ReLU(nn.Module):
     "`max(x, 0)`; the slope at exactly 0 is 0, as in the rest of the course."
 
@@ -59,7 +59,8 @@ class MSELoss(nn.Module):
     "The mean squared error of the course: `mse`."
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        "(n, 1) with (n,), or equal shapes, to a single number. `ValueError` for other shapes."
+        "(n, 1) with (n,), or equal shapes, to a single number. `TypeError` for integers, `ValueError` for other shapes."
+        check_floats("MSELoss()", output=output, target=target)
         return mse(output, target)
 
 # %% ../nbs/08_autograd.ipynb #c6ae4513
