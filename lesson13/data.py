@@ -51,7 +51,7 @@ def _as_titles(titles, n: int) -> list[str]:
         )
     return [str(title) for title in titles]
 
-# %% ../nbs/00_data.ipynb #614df65e
+# %% ../nbs/00_data.ipynb #5c3dfebc
 def show_images(
     x: Tensor,  # (n, n_pixels), square pictures as rows; or (n, height, width)
     titles: Sequence | None = None,  # n things to write above them: labels, for example
@@ -65,7 +65,7 @@ def show_images(
     plt.setp(axes, xticks=[], yticks=[], frame_on=False)
     for ax, image, title in zip(axes.flat, images, titles, strict=False):
         ax.imshow(image, cmap="gray_r")
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, fontsize=12)
     plt.close(fig)  # a notebook would draw an open figure a second time
     return fig
 
@@ -172,7 +172,7 @@ def read_idx(
     values = np.frombuffer(data, header.dtype).reshape(header.shape)
     return torch.from_numpy(values.astype(header.dtype.newbyteorder("="), copy=False))
 
-# %% ../nbs/00_data.ipynb #e29444d6
+# %% ../nbs/00_data.ipynb #7cbe717b
 MNIST_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -180,7 +180,7 @@ MNIST_SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# %% ../nbs/00_data.ipynb #98068c67
+
 def _idx_sha256(x: Tensor) -> str:
     "The checksum of the IDX file that holds `x`, a tensor of uint8."
     sizes = b"".join(size.to_bytes(4, "big") for size in x.shape)
