@@ -20,11 +20,11 @@ from torch import Tensor
 from .forward import relu
 from .live import Live
 
-# %% ../nbs/03_curve_fitting.ipynb #0a6df888
-def _lines(x, slopes, intercepts, weights, bias):
+# %% ../nbs/03_curve_fitting.ipynb #72038129
+def _sum_of_units(x, slopes, intercepts, weights, bias):
     return (relu(x[:, None] * slopes + intercepts) * weights).sum(-1) + bias
 
-# %% ../nbs/03_curve_fitting.ipynb #fa17ebf3
+# %% ../nbs/03_curve_fitting.ipynb #31eab133
 def relu_sum(
     x: Tensor,  # (n,)
     slopes: Tensor,  # (k,), one for each unit
@@ -39,7 +39,7 @@ def relu_sum(
         raise ValueError(
             f"relu_sum: x, slopes, intercepts, weights, bias are {shapes}; give (n,), (k,), (k,), (k,), ()"
         )
-    return _lines(x, slopes, intercepts, weights, bias)
+    return _sum_of_units(x, slopes, intercepts, weights, bias)
 
 # %% ../nbs/03_curve_fitting.ipynb #d4d07a19
 def _check_target(x, y):
@@ -76,17 +76,17 @@ def _sample(f, low, high, n_points=100):
     _check_target(x, y)
     return x, y.detach().float()
 
-# %% ../nbs/03_curve_fitting.ipynb #10d10726
+# %% ../nbs/03_curve_fitting.ipynb #176fa2cc
 def _starts(n_tries, n_units, seed):
     "Parameters for x in [−1, 1]: slopes, intercepts and weights (tries, 1, k), bias (tries, 1)."
     random = torch.Generator().manual_seed(seed)
     bends = torch.rand(n_tries, 1, n_units, generator=random) * 2 - 1
     slopes = torch.where(torch.rand(n_tries, 1, n_units, generator=random) < 0.5, -1.0, 1.0)
-    bends[0], slopes[0] = torch.linspace(-1, 1, n_units + 1)[:-1], 1.0
+    bends[0], slopes[0] = torch.linspace(-1, 1, n_units + 1)[:-1], 1.0  # one start is tidy
     params = [slopes, -slopes * bends, torch.zeros(n_tries, 1, n_units), torch.zeros(n_tries, 1)]
     return params
 
-# %% ../nbs/03_curve_fitting.ipynb #95fe02c3
+# %% ../nbs/03_curve_fitting.ipynb #7c02a54a
 def _descend(x, y, params, n_steps, learning_rate=0.3):
     "Train all starts at once; yield some fifty times (step, error of each start, parameters), more often at first."
     keep = {round(n_steps * (i / 47) ** 2) for i in range(48)}
@@ -94,7 +94,7 @@ def _descend(x, y, params, n_steps, learning_rate=0.3):
     optimiser = torch.optim.Adam(speeds, betas=(0.9, 0.99))
     slower = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, n_steps)
     for step in range(n_steps + 1):
-        error = (_lines(x, *params) - y).pow(2).mean(1)
+        error = (_sum_of_units(x, *params) - y).pow(2).mean(1)
         if step in keep:
             yield step, error.detach(), [p.detach().clone() for p in params]
         optimiser.zero_grad()
@@ -200,7 +200,7 @@ def _draw(ax, fit, state, low, high):
     ax.plot(x, units.sum(0) + state.bias, color="tab:blue", lw=1.8, label="sum")
     ax.set_ylim(*_limits(target))
 
-# %% ../nbs/03_curve_fitting.ipynb #c7ee7525
+# %% ../nbs/03_curve_fitting.ipynb #a67883fa
 @patch
 def plot(
     self: CurveFit,
@@ -208,10 +208,10 @@ def plot(
     span: tuple[float, float] | None = None,  # draw from here to there; by default where the examples are
 ) -> Figure:
     "Draw the target, each unit and their sum, at one state of the training."
-    figure, ax = plt.subplots(figsize=(6.5, 3.6))
+    figure, ax = plt.subplots(figsize=(5.4, 3.8))
     _draw(ax, self, self.history[state], *(span or (self.x[0].item(), self.x[-1].item())))
     ax.set(xlabel="x", ylabel="y")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     figure.tight_layout()
     plt.close(figure)
     return figure
@@ -230,12 +230,12 @@ def _panel(fit):
     where = {"low": fit.x[0].item(), "high": fit.x[-1].item(), "bottom": bottom, "top": top}
     return {"title": _title(fit), **where, "target": short(fit.y), "frames": frames}
 
-# %% ../nbs/03_curve_fitting.ipynb #38163e8c
+# %% ../nbs/03_curve_fitting.ipynb #fe6bcd68
 def plot_fits(
     fits: dict[str, list[CurveFit]],  # a name for each row, and the fits of that row
 ) -> Figure:
     "A grid of small pictures: a row for each name, a column for each fit, with its error above it."
-    size, columns = (8, 0.6 + 1.7 * len(fits)), max(map(len, fits.values()))
+    size, columns = (6.2, 0.6 + 1.6 * len(fits)), max(map(len, fits.values()))
     figure, axes = plt.subplots(len(fits), columns, figsize=size, sharey="row", squeeze=False)
     for row, (name, some) in zip(axes, fits.items(), strict=True):
         row[0].set_ylabel(name)
@@ -243,7 +243,7 @@ def plot_fits(
             _draw(ax, fit, fit.history[-1], fit.x[0].item(), fit.x[-1].item())
             ax.locator_params(nbins=4)
             ax.set_title(f"{_title(fit)}: {fit.history[-1].error:.1g}", fontsize=10)
-    figure.subplots_adjust(0.07, 0.03, 0.99, 0.95, wspace=0.1, hspace=0.55)
+    figure.subplots_adjust(0.1, 0.3 / size[1], 0.99, 1 - 0.3 / size[1], wspace=0.1, hspace=0.55)
     plt.close(figure)
     return figure
 

@@ -69,6 +69,21 @@ def test_the_sum_lies_where_python_says(open_html, fits):
     ]  # one target needs no buttons to choose it
 
 
+def test_fits_that_cannot_move_together(fits):
+    longer = fit_curve(torch.square, 1, n_steps=61, n_tries=2)
+    with pytest.raises(ValueError, match="at least one fit"):
+        animate_fits({})
+    with pytest.raises(ValueError, match="same n_steps"):
+        animate_fits({"square": [*fits["square"], longer]})
+
+
+def test_sixteen_trainings_of_the_notebook_stay_small():
+    "Four targets with 1, 2, 5 and 10 units, 300 steps: under 250 kB, the still twin included."
+    fits = {str(k): [fit_curve(torch.sin, n, n_tries=1) for n in (1, 2, 5, 10)] for k in range(4)}
+    live = animate_fits(fits)
+    assert len(live.json) + len(live._still_html()) < 250_000
+
+
 def test_units_by_hand(open_html, axe, assert_narrow):
     value = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}
     value["units"] = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
