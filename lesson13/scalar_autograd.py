@@ -17,10 +17,10 @@ from operator import attrgetter, ge, gt, le, lt, mul
 
 from fastcore.basics import patch
 
-# %% ../nbs/05_scalar_autograd.ipynb #fdc7863f
+# %% ../nbs/05_scalar_autograd.ipynb #290df6aa
 #| code-fold: true
 class SVG(str):
-    "An SVG picture as text: a notebook shows it, `Path.write_text` saves it."
+    "An SVG picture, made from its text like any `str`: a notebook shows it, `Path.write_text` saves it."
 
     def _repr_html_(self):
         return f'<div style="overflow-x:auto;max-width:100%" tabindex="0">{self}</div>'
@@ -185,9 +185,9 @@ def backward(self: Value) -> None:
         if grad:
             node.grad += grad
 
-# %% ../nbs/05_scalar_autograd.ipynb #e8ffb222
+# %% ../nbs/05_scalar_autograd.ipynb #a0e25cb5
 def _pass_back(root: Value, order: list) -> None:
-    "Every node passes on its gradient times its slopes. None is a closed road: not even 0 · inf = nan gets through."
+    "Every node passes on its gradient times its slopes. None is a closed path: not even 0 · inf = nan gets through."
     for node in order:
         node.grad = 0.0
     root.grad = 1.0
@@ -298,11 +298,11 @@ Value.__lt__, Value.__le__, Value.__gt__, Value.__ge__ = map(_compare, (lt, le, 
 Value.__eq__ = lambda a, b: a.data == _lift(b).data if isinstance(b, Value | Real) else NotImplemented
 Value.__reduce__ = lambda self: (Value, (self.data,))
 
-# %% ../nbs/05_scalar_autograd.ipynb #e42df63b
+# %% ../nbs/05_scalar_autograd.ipynb #854f8f5c
 def weighted_sum(
-    weights: Iterable[Value | float],  # n numbers
-    inputs: Iterable[Value | float],  # n numbers
-    bias: Value | float = 0.0,  # added to the sum
+    weights: "Iterable[Value | float]",  # n numbers
+    inputs: "Iterable[Value | float]",  # n numbers
+    bias: "Value | float" = 0.0,  # added to the sum
 ) -> Value:  # one node with 2n + 1 children
     "`bias + w0·x0 + w1·x1 + …` as a single operation. Raises ValueError if the lengths differ."
     weights, inputs, bias = [_lift(v) for v in weights], [_lift(v) for v in inputs], _lift(bias)
@@ -313,11 +313,12 @@ def weighted_sum(
     w, x = [v.data for v in weights], [v.data for v in inputs]
     return _node(sum(map(mul, w, x), bias.data), "Σwx", (*weights, *inputs, bias), (*x, *w, 1.0))
 
-# %% ../nbs/05_scalar_autograd.ipynb #459ceaeb
+# %% ../nbs/05_scalar_autograd.ipynb #74551241
 class Module:
-    "Something with parameters."
+    "Something with parameters: the parent of Neuron, Layer and MLP. `Module()` takes nothing."
 
     def parameters(self) -> list[Value]:
+        "Every number that training may change."
         return []
 
     def zero_grad(self) -> None:
