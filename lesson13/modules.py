@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['add_grad', 'Module', 'ReLU', 'Tanh', 'Sigmoid', 'Linear', 'MSELoss', 'Sequential', 'Model', 'trace', 'Checkpoint']
 
-# %% ../nbs/07_modules.ipynb #e800474a
+# %% ../nbs/07_modules.ipynb #ab935079
 import inspect
 import sys
 import textwrap
@@ -16,7 +16,6 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .backward import add_grad as add_always
 from .backward import check_floats
 
 # %% ../nbs/07_modules.ipynb #40d6e931
@@ -26,17 +25,19 @@ _this_pass = SimpleNamespace(
     accumulate=None,  # what the outermost backward() was told while it runs; None when none runs
 )
 
-# %% ../nbs/07_modules.ipynb #8c34bb7a
+# %% ../nbs/07_modules.ipynb #b0d96fd6
 def add_grad(
     tensor: Tensor,  # the tensor that the gradient belongs to
     grad: Tensor,  # one contribution to it, of the same shape
 ) -> None:
     "Keep `grad` as `tensor.g`; add it if there is one of the same pass. `ValueError` if the shapes differ."
-    made_in = getattr(getattr(tensor, "g", None), "made_in", None)
-    if made_in != _this_pass.number and not _this_pass.accumulate:
-        tensor.g = None  # of an earlier pass
-    add_always(tensor, grad)
-    tensor.g.made_in = _this_pass.number
+    if grad.shape != tensor.shape:
+        shapes = f"grad is {tuple(grad.shape)} but its tensor is {tuple(tensor.shape)}"
+        raise ValueError(f"add_grad: {shapes}; a gradient has the shape of its tensor")
+    old = getattr(tensor, "g", None)
+    if old is not None and (_this_pass.accumulate or getattr(old, "made_in", None) == _this_pass.number):
+        grad = old + grad
+    tensor.g, grad.made_in = grad, _this_pass.number
 
 # %% ../nbs/07_modules.ipynb #2e7626df
 class Module:
@@ -109,36 +110,42 @@ def forget(self: Module) -> None:
 def __repr__(self: Module):
     return f"{type(self).__name__}()"
 
-# %% ../nbs/07_modules.ipynb #08b06bd2
+# %% ../nbs/07_modules.ipynb #9a3444f9
 class ReLU(Module):
     "`max(x, 0)`, element by element. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        check_floats(str(self), x=x)
+        _check_float(self, x)
         return x.clamp_min(0.0)
 
     def bwd(self, out, x):
         if self.input_grad:
             add_grad(x, torch.ops.aten.threshold_backward(out.g, x, 0))  # out.g * (x > 0) in one step
 
-# %% ../nbs/07_modules.ipynb #b8f9db51
+
+def _check_float(layer, x) -> None:
+    "What `check_floats` refuses, refused faster: this is asked at every call."
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
+        check_floats(str(layer), x=x)
+
+# %% ../nbs/07_modules.ipynb #577acd06
 class Tanh(Module):
     "`tanh(x)`, element by element; its slope is `1 - out²`. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        check_floats(str(self), x=x)
+        _check_float(self, x)
         return x.tanh()
 
     def bwd(self, out, x):
         if self.input_grad:
             add_grad(x, out.g * (1 - out * out))
 
-# %% ../nbs/07_modules.ipynb #2514383a
+# %% ../nbs/07_modules.ipynb #c7970f51
 class Sigmoid(Module):
     "`1 / (1 + exp(-x))`, each element; its slope is `out (1 - out)`. `TypeError` unless `x` holds floats."
 
     def forward(self, x):
-        check_floats(str(self), x=x)
+        _check_float(self, x)
         return x.sigmoid()
 
     def bwd(self, out, x):
