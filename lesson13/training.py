@@ -7,7 +7,7 @@ __all__ = ['LOSS_LIMIT', 'DEFAULTS', 'EPOCHS', 'digit_classifier', 'accuracy', '
            'History', 'Diverged', 'step', 'decayed', 'train', 'whole_file', 'save_checkpoint', 'load_checkpoint',
            'main']
 
-# %% ../nbs/10_training.ipynb #aa9dd3b0
+# %% ../nbs/10_training.ipynb #6602292c
 #| code-fold: true
 import argparse
 import io
@@ -15,7 +15,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -63,14 +63,15 @@ def update(
     for p in parameters_of(model):
         p.sub_(p.g, alpha=lr)
 
-# %% ../nbs/10_training.ipynb #1e7e15a6
+# %% ../nbs/10_training.ipynb #5f5b8d0b
 def shuffled(
     n: int,  # how many rows
     seed: int,  # of the run
     epoch: int,  # counted from 0
 ) -> Tensor:  # the numbers 0 to n - 1, (n,), int64
     "The order of one epoch. It depends on `seed` and `epoch` alone, so a resumed run shuffles as an unbroken one."
-    return torch.randperm(n, generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
+    own = 1_000_003 * seed + epoch  # a number of its own for each seed and epoch
+    return torch.randperm(n, generator=torch.Generator().manual_seed(own))
 
 # %% ../nbs/10_training.ipynb #e8b4d7eb
 @torch.no_grad()
@@ -162,14 +163,20 @@ def decayed(
     "`lr * (1 + cos(pi * i / n)) / 2`: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
-# %% ../nbs/10_training.ipynb #3fa286e5
-def _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch) -> None:
-    "Do the batches of the current epoch that are still to do."
+# %% ../nbs/10_training.ipynb #7a30ae79
+def _batches(data: Digits, history: History, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    "The batches of the current epoch that are still to do: x (n, n_in) and y (n,)."
     order = shuffled(len(data.x_train), seed, history.epoch).to(data.x_train.device)
-    done, loss_fn = len(history.batch_loss) - history.epoch * history.n_batches, CrossEntropyLoss()
+    done = len(history.batch_loss) - history.epoch * history.n_batches
     for rows in order.split(batch_size)[done:]:
+        yield data.x_train.index_select(0, rows), data.y_train.index_select(0, rows)
+
+# %% ../nbs/10_training.ipynb #77c5d5a0
+def _run_epoch(model, data, batches, history, lr_at, after_batch) -> None:
+    "A step for each batch; then loss and accuracy on the validation data."
+    loss_fn = CrossEntropyLoss()
+    for x, y in batches:
         lr = lr_at(len(history.batch_loss))
-        x, y = data.x_train.index_select(0, rows), data.y_train.index_select(0, rows)
         loss = step(model, loss_fn, x, y, lr)
         if not loss < LOSS_LIMIT:
             raise Diverged(history, loss, lr)
@@ -193,15 +200,29 @@ def _few_threads(model: Sequential, batch_size: int):
     finally:
         torch.set_num_threads(before)
 
-# %% ../nbs/10_training.ipynb #d5190f48
-def _check_run(epochs: int, batch_size: int, lr: float) -> None:
-    "`ValueError` unless all three are positive, and lr is finite."
+# %% ../nbs/10_training.ipynb #5d13c8cf
+def _run_epochs(model, data, history, epochs, batch_size, lr_at, seed, after_batch, after_epoch) -> History:
+    "Epoch after epoch, until all are done or a callback stops the run."
+    with _few_threads(model, batch_size):
+        while history.epoch < epochs and not history.stopped:
+            batches = _batches(data, history, batch_size, seed)
+            _run_epoch(model, data, batches, history, lr_at, after_batch)
+            if not history.stopped and after_epoch and after_epoch(history):
+                history.stopped = history.epoch < epochs
+    return history
+
+# %% ../nbs/10_training.ipynb #0e196a89
+def _open(history: History | None, n_rows: int, epochs: int, batch_size: int, lr: float) -> History:
+    "The history to go on from. `ValueError` unless the numbers are positive, and lr is finite."
     if epochs < 1 or batch_size < 1 or not 0 < lr < math.inf:
         raise ValueError(
             f"train: epochs={epochs}, batch_size={batch_size}, lr={lr}; all three must be positive"
         )
+    history = History() if history is None else history
+    history.n_batches, history.stopped = -(-n_rows // batch_size), False  # division, rounded up
+    return history
 
-# %% ../nbs/10_training.ipynb #5649d2f8
+# %% ../nbs/10_training.ipynb #8b8dd950
 @torch.no_grad()
 def train(
     model: Sequential,  # trained in place
@@ -217,17 +238,10 @@ def train(
     after_epoch: Callable[[History], object] | None = None,  # called each epoch; likewise
 ) -> History:
     "Minibatch gradient descent on the cross entropy, with the model's own `backward`. Raises `Diverged`."
-    _check_run(epochs, batch_size, lr)
-    history = History() if history is None else history
-    history.n_batches, history.stopped = -(-len(data.x_train) // batch_size), False
+    history = _open(history, len(data.x_train), epochs, batch_size, lr)
     n_steps = epochs * history.n_batches
     lr_at = lambda i: decayed(lr, i, n_steps) if decay else lr
-    with _few_threads(model, batch_size):
-        while history.epoch < epochs and not history.stopped:
-            _run_epoch(model, data, history, batch_size, lr_at, seed, after_batch)
-            if not history.stopped and after_epoch and after_epoch(history):
-                history.stopped = history.epoch < epochs
-    return history
+    return _run_epochs(model, data, history, epochs, batch_size, lr_at, seed, after_batch, after_epoch)
 
 # %% ../nbs/10_training.ipynb #b403e868
 @contextmanager
@@ -518,20 +532,24 @@ def _train_and_report(args: argparse.Namespace) -> int:
     _report(model, data)
     return 130 if history.stopped else 0
 
-# %% ../nbs/10_training.ipynb #25f71bba
+# %% ../nbs/10_training.ipynb #68bb059c
+def _outcome(args: argparse.Namespace) -> tuple[int, object]:
+    "Do what the arguments say; the exit code, and what there is to say about it."
+    try:
+        return _train_and_report(args), None
+    except Diverged as error:
+        return 1, error
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        return 2, str(error) or type(error).__name__
+    except KeyboardInterrupt:
+        return 130, "interrupted"
+
+# %% ../nbs/10_training.ipynb #b4c55612
 def main(
     argv: list[str] | None = None,  # arguments; default: those of the process
 ) -> None:
     "The command lesson13-train. Raises `SystemExit` with a code other than 0 if something went wrong."
-    args, message = _parser().parse_args(argv), None
-    try:
-        code = _train_and_report(args)
-    except Diverged as error:
-        code, message = 1, error
-    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
-        code, message = 2, str(error) or type(error).__name__
-    except KeyboardInterrupt:
-        code, message = 130, "interrupted"
+    code, message = _outcome(_parser().parse_args(argv))
     if message:
         print(f"lesson13-train: {message}", file=sys.stderr)
     if code:
