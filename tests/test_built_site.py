@@ -1,5 +1,6 @@
 """The site that Quarto built, in `_docs` (`make docs` makes it; skipped where there is none): whole, and sufficient to itself."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -49,6 +50,19 @@ def test_nothing_is_loaded_from_another_host(page):
     assert [a for a in loaded if urlsplit(a).netloc] == []
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_fold_says_what_it_holds(notebook):
+    "A cell's own `code-summary`, else what offline.lua finds: the names that the cell defines, or what it is for."
+    cells = ["".join(c["source"]) for c in json.loads(text(notebook))["cells"] if c["cell_type"] == "code"]
+    folds = [c for c in cells if re.search(r"^#\| code-fold: true$", c, re.M) and not c.startswith("#| hide")]
+    page = text(SITE / (re.sub(r"^\d+_", "", notebook.stem) + ".html"))
+    for cell, summary in zip(folds, re.findall(r"<summary>(.*?)</summary>", page), strict=True):
+        assert summary != "Code", cell
+        if "#| code-summary:" not in cell:
+            for patched, name in re.findall(r"^(?:class|def) (?=\w+(?:\(\s*self: (\w+))?)(\w+)", cell, re.M):
+                assert f"<code>{patched and patched + '.'}{name}</code>" in summary
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_page_in_a_browser(open_page, assert_narrow, page):
     shown = open_page(f"http://site.test/{page.name}", site=SITE, width=380)
@@ -56,3 +70,18 @@ def test_page_in_a_browser(open_page, assert_narrow, page):
     assert shown.title() and shown.locator("meta[name=description]").get_attribute("content")
     shown.set_viewport_size({"width": 1280, "height": 900})
     assert_narrow(shown)
+
+
+def test_the_rest_of_a_long_line_hangs_below_its_beginning(open_page):
+    "Also on paper, where no line may be cut off; and no line runs below the copy button."
+    shown = open_page("http://site.test/data.html", site=SITE, width=1280)
+    left = """lines => lines.map(line => [line.textContent.search(/\\S/), parseFloat(getComputedStyle(line).paddingLeft),
+        parseFloat(getComputedStyle(line).fontSize) * 0.6])"""
+    for indent, padding, letter in shown.locator("pre > code.sourceCode > span").evaluate_all(left):
+        assert padding == pytest.approx((max(indent, 0) + 4) * letter, rel=0.05)
+    ends = "lines => lines.map(line => line.getBoundingClientRect().right - line.closest('pre').getBoundingClientRect().right)"
+    assert max(shown.locator(".code-with-copy > code > span:first-child").evaluate_all(ends)) < -29
+    shown.set_viewport_size({"width": 680, "height": 900})
+    shown.emulate_media(media="print")
+    cut = "blocks => blocks.filter(block => block.scrollWidth > block.clientWidth + 1).length"
+    assert shown.locator("main pre").evaluate_all(cut) == 0

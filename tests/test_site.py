@@ -144,19 +144,22 @@ def test_pages_are_small(pages):
         assert len(str(book)) < LARGEST_PAGE, name
 
 
-def test_sidebar_lists_every_page(pages):
+def test_sidebar_lists_every_page_by_the_name_it_has_in_the_table(pages):
     config = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))
 
     def entries(contents):
         for entry in contents:
-            if isinstance(entry, str):
-                yield entry
-            elif "href" in entry:
-                yield entry["href"]
+            if "href" in entry:
+                yield entry["href"], entry["text"]
             else:
                 yield from entries(entry["contents"])
 
-    assert sorted(entries(config["website"]["sidebar"]["contents"])) == sorted(p.name for p in BOOKS)
+    names = dict(entries(config["website"]["sidebar"]["contents"]))
+    assert sorted(names) == sorted(p.name for p in BOOKS)
+    assert all(text[:2] == name[:2] for name, text in names.items() if name != "index.ipynb")
+    table = re.findall(r"^\| (\d\d) \| \[([^]]+)\]\(([^)]+)\)", "\n".join(sources(pages["index"])), re.M)
+    assert len(table) > 10
+    assert [names[name] for _, _, name in table] == [f"{number} {text}" for number, text, _ in table]
     for key in ("favicon", "image"):
         assert (ROOT / "nbs" / config["website"][key]).exists()
 
