@@ -7,7 +7,7 @@ __all__ = ['CLAIMS', 'LEAST', 'CALLS', 'ONE', 'SMALL', 'LARGE', 'CACHE', 'FEWER'
            'LIGHT', 'SHARED', 'BOTH', 'MADE_BY', 'interleave', 'Claim', 'experiment', 'peak_bytes', 'measure',
            'compare']
 
-# %% ../nbs/92_benchmarks.ipynb #69f6508d
+# %% ../nbs/92_benchmarks.ipynb #fa132a21
 #| code-fold: true
 import argparse
 import gc
@@ -48,7 +48,7 @@ from .data import Digits
 from .data_parallel import launch, train_steps
 from .losses import CrossEntropyLoss, cross_entropy, logsumexp
 from .modules import Linear, ReLU, Sequential
-from .training import digit_classifier, parameters_of, shuffled, step, update, whole_file
+from .training import _Parser, digit_classifier, parameters_of, shuffled, step, update, whole_file
 
 # %% ../nbs/92_benchmarks.ipynb #7f0bef3d
 class Setup(NamedTuple):
@@ -978,15 +978,8 @@ def compare(old: dict, new: dict) -> str:
         lines.append("one run is quick and the other is not")
     return "\n".join(lines)
 
-# %% ../nbs/92_benchmarks.ipynb #d2af8ae8
+# %% ../nbs/92_benchmarks.ipynb #b0f3e1a4
 #| code-fold: true
-class _Parser(argparse.ArgumentParser):
-    "Says what is wrong in one line."
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def _parser() -> _Parser:
     "The options of the command."
     parser = _Parser("lesson13.benchmarks", description="Measure every speed that the course claims.")
