@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from lesson13 import autograd, backward, data_parallel, forward, learner, losses, matmul, modules, training
 
+pytestmark = pytest.mark.abuse
 SEED = 13
 generator = torch.Generator().manual_seed(SEED)
 

@@ -109,6 +109,7 @@ def test_loop_runs_only_while_it_is_seen(open_html, picture):
     page.wait_for_function(f"+document.querySelector('.live-root').textContent > {before}")
 
 
+@pytest.mark.abuse
 def test_text_stays_text(open_html, picture):
     nasty = {"name": "<script>", "text": '</script><script>window.hacked = 1</script><!-- "\u2028 & é 字'}
     code = "root.append(live.el('p', {}, value.name), live.el('p', {text: value.text}));"

@@ -1,8 +1,8 @@
 """Every notebook under a real Jupyter kernel, and the outputs it is committed with are those of its code.
 
-nbdev_test runs the cells in a shell of its own; this is the second gate, which CI adds (`pytest -m slow`). Text is compared word for word and number for number (to
-one part in a thousand, since processors round differently), figures by presence and size. A cell whose text depends on the
-machine or the clock carries the tag `varies` and is only run.
+nbdev_test runs the cells in a shell of its own; this is the second gate. Text is compared word for word and number for
+number (to one part in a thousand, since processors round differently), figures by presence and size. A cell whose text
+depends on the machine or the clock carries the tag `varies` and is only run.
 
 The kernel is put where a learner may be: no connection leaves the machine, and 1 GB of memory is left after PyTorch is imported.
 """
@@ -66,7 +66,6 @@ def figures(cell):
             yield struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(p.stem for p in NBS.glob("[!_.]*.ipynb")))
 def test_runs_and_matches_its_saved_outputs(name):
     saved = nbformat.read(NBS / f"{name}.ipynb", 4)

@@ -14,33 +14,34 @@ def states(page):
     )
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_page(open_notebook, assert_narrow, name):
-    page = open_notebook(name, width=380)
-    assert_narrow(page)
-    assert set(states(page)) <= {"on"}
-
-
 # What the course wrote, in text and output; the colours of code and the marks at headings are nbconvert's own.
 OURS, TEMPLATES = ".jp-RenderedMarkdown, .jp-OutputArea-output", [".highlight", ".anchor-link"]
 
 
-@pytest.mark.slow
+def switch(page, theme):
+    "As a reader does in the editor's settings; waits until every live picture has followed."
+    page.evaluate(f"document.body.dataset.jpThemeLight = '{str(theme == 'light').lower()}'")
+    wait_for(page, theme)
+
+
+def wait_for(page, theme):
+    page.wait_for_function(f"document.querySelectorAll('.l13-live:not([data-theme={theme}])').length === 0")
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_live_pictures_are_accessible_on_a_phone_and_when_the_theme_changes(open_notebook, axe, name):
+def test_on_a_phone_and_on_a_wide_screen(open_notebook, assert_narrow, axe, name):
     page = open_notebook(name, width=380)
-    if states(page):
+    assert_narrow(page)
+    assert set(states(page)) <= {"on"}
+    for theme in ("dark", "light") if states(page) else ():
+        switch(page, theme)
         assert axe(page) == []
-        page.evaluate("document.body.dataset.jpThemeLight = 'false'")
-        page.wait_for_function("document.querySelectorAll('.l13-live:not([data-theme=dark])').length === 0")
-        assert axe(page) == []
+    page.set_viewport_size({"width": 1000, "height": 900})
+    assert axe(page, OURS, TEMPLATES) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_page_is_accessible(open_notebook, axe, name, theme):
-    page = open_notebook(name, theme=theme)
-    if theme == "dark" and states(page):
-        page.wait_for_function("document.querySelectorAll('.l13-live:not([data-theme=dark])').length === 0")
+def test_in_the_dark(open_notebook, axe, name):
+    page = open_notebook(name, theme="dark")
+    wait_for(page, "dark")
     assert axe(page, OURS, TEMPLATES) == []

@@ -183,6 +183,7 @@ def test_the_recorded_numbers_are_the_real_ones():
     assert any("torch.addmm" in line for line in sources) and any("x.T @ out.g" in line for line in sources)
 
 
+@pytest.mark.abuse
 def test_names_and_text_are_only_text(open_html):
     nasty = {
         "<script>window.hit = 1</script>": torch.ones(2),

@@ -221,6 +221,7 @@ def test_ctrl_c_without_save_keeps_the_weights_too(tmp_path):
     load_checkpoint(tmp_path / "lesson13-stopped.pt")
 
 
+@pytest.mark.abuse
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 @pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
@@ -242,6 +243,7 @@ def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
     assert list(tmp_path.iterdir()) == [kept]
 
 
+@pytest.mark.abuse
 def test_a_checkpoint_that_another_process_is_writing_is_left_alone(tmp_path):
     path, theirs = tmp_path / "a.pt", tmp_path / f".part{os.getppid()}-7-a.pt"
     theirs.write_bytes(b"half")
@@ -249,6 +251,7 @@ def test_a_checkpoint_that_another_process_is_writing_is_left_alone(tmp_path):
     assert set(tmp_path.iterdir()) == {path, theirs}
 
 
+@pytest.mark.abuse
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path, model = tmp_path / "a.pt", digit_classifier(4, 3)
     save_checkpoint(path, model, History(), {})
@@ -284,6 +287,7 @@ class Harmful:
         return (os.mkdir, ("harm",))
 
 
+@pytest.mark.abuse
 def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"made_by": "lesson13-train", "weights": Harmful()}, "zip.pt")
@@ -294,6 +298,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
     assert not Path("harm").exists()
 
 
+@pytest.mark.abuse
 def test_damaged_checkpoints_are_refused_or_loaded_never_worse(tmp_path, unbroken):
     good, damaged = unbroken.read_bytes(), tmp_path / "damaged.pt"
     seed = random.randrange(2**32)
