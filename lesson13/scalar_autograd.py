@@ -17,18 +17,21 @@ from operator import attrgetter, ge, gt, le, lt, mul
 
 from fastcore.basics import patch
 
-# %% ../nbs/05_scalar_autograd.ipynb #290df6aa
+# %% ../nbs/05_scalar_autograd.ipynb #29ee2b23
 #| code-fold: true
 class SVG(str):
     "An SVG picture, made from its text like any `str`: a notebook shows it, `Path.write_text` saves it."
 
     def _repr_html_(self):
-        return f'<div style="overflow-x:auto;max-width:100%" tabindex="0">{self}</div>'
+        paper = "<style>@media print{.l13-graph>svg{max-width:100%!important;height:auto}}</style>"
+        scrolls = 'style="overflow-x:auto;max-width:100%" tabindex="0"'  # on paper nothing scrolls: there it shrinks
+        return f'<div {scrolls} class="l13-graph">{paper}{self}</div>'
 
     def __repr__(self):
         return f"SVG({len(self)} characters)"
 
-
+# %% ../nbs/05_scalar_autograd.ipynb #26b34b5d
+#| code-fold: true
 def _collect(root, max_nodes: int) -> tuple[list, int]:
     "The `max_nodes` nodes nearest to `root`, and the number of all nodes. The list grows as we walk it: no recursion."
     nodes, seen = [root], {root}

@@ -556,6 +556,17 @@ def test_picture_escapes_names_and_takes_micrograds_graphs():
     assert len(boxes(draw_graph(engine.Value(2.0) * 3 + 1))[1]) == 5
 
 
+def test_a_wide_picture_scrolls_on_a_phone_and_shrinks_on_paper(open_html):
+    x = Value(0.5)
+    for _ in range(12):
+        x = x + 1.0
+    page = open_html(draw_graph(x)._repr_html_(), width=380)
+    width = "document.querySelector('.l13-graph svg').getBoundingClientRect().width"
+    assert page.evaluate(width) > 1000 > 380 >= page.evaluate("document.documentElement.scrollWidth")
+    page.emulate_media(media="print")
+    assert page.evaluate(width) <= 380
+
+
 # Small enough to read
 
 
