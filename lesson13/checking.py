@@ -102,7 +102,7 @@ def returns(*names: str) -> Callable:
 
     return run
 
-# %% ../nbs/90_checking.ipynb #23778775
+# %% ../nbs/90_checking.ipynb #dc926d3a
 def sets(*names: str, first: str = "") -> Callable:
     "How to use an answer that sets or changes `names`; `first` is what to call the value it returns, if it does."
 
@@ -110,22 +110,29 @@ def sets(*names: str, first: str = "") -> Callable:
         value = answer(*inputs.values())
         if first:
             yield first, value
-        yield from ((name, look_up(inputs, name)) for name in names)
+        returned = None if first else value
+        yield from ((name, look_up(inputs, name, returned)) for name in names)
 
     return run
 
-
-class Missing:
-    "Stands where nothing was set."
-
-# %% ../nbs/90_checking.ipynb #c661e19b
-def look_up(inputs: dict, path: str) -> Any:
-    'The value that "w", "w.g" or "a.grad" names; `Missing` if it was not set.'
+# %% ../nbs/90_checking.ipynb #4a5e5bfd
+def look_up(inputs: dict, path: str, returned: Any = None) -> Any:
+    'The value that "w", "w.g" or "a.grad" names; an `Odd` if it was not set.'
     name, _, attribute = path.partition(".")
-    value = getattr(inputs[name], attribute, None) if attribute else inputs[name]
-    return Missing if value is None else value
+    owner = inputs[name]
+    value = getattr(owner, attribute, None) if attribute else owner
+    if value is not None:
+        return value
+    if attribute == "g" and getattr(owner, "grad", None) is not None:
+        return Odd(f"{NOT_SET}; {name}.grad is set, but gradients found by hand are kept in .g")
+    return Odd(
+        NOT_SET if returned is None else f"{NOT_SET}. It returned {of_type(returned)}; set {path} instead"
+    )
 
 
+NOT_SET = "not set"
+
+# %% ../nbs/90_checking.ipynb #250d0d59
 class Box:
     "A number with its gradient, as a scalar engine keeps it."
 
@@ -135,7 +142,7 @@ class Box:
     def __repr__(self) -> str:
         return f"Box(data={self.data}, grad={self.grad})"
 
-# %% ../nbs/90_checking.ipynb #e63b2229
+# %% ../nbs/90_checking.ipynb #dad7fc66
 @dataclass
 class Odd:
     "A value that cannot be compared: what it is, in words."
@@ -145,12 +152,15 @@ class Odd:
 
 def plain(value: Any) -> Any:
     "`value` as a float64, int64 or bool tensor, a tuple of such, a string, or an `Odd`."
-    if value is None or value is ... or value is Missing:
-        return Odd("not set" if value is Missing else repr(value))
+    if value is None or value is ... or isinstance(value, Odd):
+        return value if isinstance(value, Odd) else Odd(repr(value))
     if isinstance(value, Tensor):
         return plain_tensor(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return Odd("a whole number that no tensor can hold")
     if isinstance(value, bool | int | float):
-        return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+        kind = torch.float64 if isinstance(value, float) else None
+        return torch.tensor(value, dtype=kind, device="cpu")  # wherever new tensors are made now
     if isinstance(value, tuple | list) and len(value) <= 10_000:
         return tuple(plain(item) for item in value)
     return str(value)[:1000] if isinstance(value, str) else Odd(of_type(value))
@@ -199,13 +209,14 @@ def near(got: Tensor, want: Tensor) -> Tensor:
     scale = want[want.isfinite()].abs().max().item() if want.isfinite().any() else 1.0
     return torch.isclose(got, want, rtol=1e-4, atol=2e-5 * scale + 1e-9, equal_nan=True)
 
-# %% ../nbs/90_checking.ipynb #1b8a8fff
+# %% ../nbs/90_checking.ipynb #e0dd7a84
 @dataclass
 class Outcome:
     "What an answer did with one case."
 
     values: dict[str, Any] = field(default_factory=dict)  # plain values by name
     error: BaseException | None = None  # what it raised
+    words: str = ""  # that in words, put together while the clock was running
     line: str = ""  # the answer's own line in which it was raised
     changed: tuple[str, ...] = ()  # inputs that it changed and should not have
     calls: list = field(default_factory=list)  # torch functions it called, if there is a rule about them
@@ -231,21 +242,21 @@ def same_error(one: BaseException | None, other: BaseException | None) -> bool:
     says_little = isinstance(one, AttributeError | TypeError | NameError)
     return type(one) is type(other) and (not says_little or str(one) == str(other))
 
-# %% ../nbs/90_checking.ipynb #a0e35b17
+# %% ../nbs/90_checking.ipynb #d37f47c1
 def try_case(exercise: Exercise, answer: Any, inputs: dict) -> Outcome:
     "Run an answer on a copy of one case's inputs."
-    before, after, outcome = copy.deepcopy(inputs), copy.deepcopy(inputs), Outcome()
+    after, outcome = copy.deepcopy(inputs), Outcome()
     watch = Calls() if exercise.rule else contextlib.nullcontext()
     try:
         with watch:
             for name, value in exercise.run(answer, after):
                 outcome.values[name] = plain(value)
-        outcome.changed = changes(before, after, meant=outcome.values)
+        outcome.changed = changes(inputs, after, meant=outcome.values)
         outcome.calls = watch.calls if exercise.rule else []
     except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        outcome.error = error
+        outcome.error, outcome.words = error, in_words(error)
     return outcome
 
 # %% ../nbs/90_checking.ipynb #f94ef447
@@ -294,7 +305,7 @@ def all_float64(inputs: dict) -> dict:
     memo = {}
     return {name: as_float64(value, memo) for name, value in inputs.items()}
 
-# %% ../nbs/90_checking.ipynb #23b2c995
+# %% ../nbs/90_checking.ipynb #532e8196
 def true_outcome(truth: Truth, inputs: dict) -> Outcome:
     "What should come out of a case."
     try:
@@ -302,7 +313,8 @@ def true_outcome(truth: Truth, inputs: dict) -> Outcome:
     except ValueError as error:
         return Outcome(error=error)
     found = found if isinstance(found, dict) else {"the result": found}
-    found |= {name: true_gradient(truth, inputs, name) for name in truth.gradients}
+    asked = (name for name in truth.gradients if truth.input_of(name) not in inputs.get("constants", ()))
+    found |= {name: true_gradient(truth, inputs, name) for name in asked}
     return Outcome({name: plain(value) for name, value in found.items()})
 
 # %% ../nbs/90_checking.ipynb #7a9bd346
@@ -323,7 +335,7 @@ def held_gradient(owner: Any) -> Any:
     "The gradient that an input holds already, or 0."
     return owner.grad if isinstance(owner, Box) else getattr(owner, "g", 0.0)
 
-# %% ../nbs/90_checking.ipynb #35bd85c3
+# %% ../nbs/90_checking.ipynb #a601cb94
 def measured(truth: Truth, inputs: dict, name: str, index: tuple) -> float:
     "One element of a gradient by central differences."
     step, heights, path = 1e-5, [], truth.input_of(name)
@@ -333,16 +345,18 @@ def measured(truth: Truth, inputs: dict, name: str, index: tuple) -> float:
         holder, key = owner, index
         if not isinstance(owner, Tensor):
             holder, key = (vars(owner), "data") if isinstance(owner, Box) else (moved, path)
-        holder[key] += sign * step
+        holder[key] = torch.as_tensor(holder[key] + sign * step, dtype=torch.float64)
         heights.append(float(truth.gradient_of(**moved)))
     held = held_gradient(owner)
     held = float(held[index]) if isinstance(held, Tensor) else held
     return held + (heights[0] - heights[1]) / (2 * step)
 
-# %% ../nbs/90_checking.ipynb #42fd8d33
+# %% ../nbs/90_checking.ipynb #5d86f2a4
 import builtins
 import ctypes
 import io
+import json
+import linecache
 import os
 import random
 import signal
@@ -352,9 +366,10 @@ import time
 import types
 import warnings
 
-# %% ../nbs/90_checking.ipynb #c1343697
+# %% ../nbs/90_checking.ipynb #509325ec
 TIME_LIMIT = 1.5  # seconds for all the cases of one check
 PATIENCE = 10  # how often the clock may start anew
+set_handler, set_timer = signal.signal, getattr(signal, "setitimer", None)  # an answer cannot call them
 
 
 class TimeUp(BaseException):
@@ -367,26 +382,32 @@ def frames_of_answer(frame: types.FrameType | None) -> Iterator[types.FrameType]
         yield frame
         frame = frame.f_back
 
+
+def is_inside_answer(frame: types.FrameType) -> bool:
+    "Is an answer being executed here, one that calls `check` for instance?"
+    *_, outermost = frames_of_answer(frame)
+    return outermost.f_back is not None
+
 # %% ../nbs/90_checking.ipynb #010f441e
 def importing(frame: types.FrameType | None) -> bool:
     "Is the answer importing a module at this moment?"
     importer = "<frozen importlib._bootstrap>"
     return any(one.f_code.co_filename == importer for one in frames_of_answer(frame))
 
-# %% ../nbs/90_checking.ipynb #633ba71c
+# %% ../nbs/90_checking.ipynb #a95a9e52
 class AlarmClock:
     "Raises `TimeUp` in the main thread after some seconds, again and again until the body gives up (POSIX)."
 
     def __init__(self, seconds: float):
         self.armed, self.set, self.rings, self.began = True, True, 0, time.monotonic()
         self.seconds, self.patience = seconds, PATIENCE
-        self.old_handler = signal.signal(signal.SIGALRM, self.ring)
-        self.old_timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+        self.old_handler = set_handler(signal.SIGALRM, self.ring)
+        self.old_timer = set_timer(signal.ITIMER_REAL, seconds, 0.05)
 
     def ring(self, number, frame):
         if self.armed and self.patience and importing(frame):
             self.patience -= 1
-            signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.05)
+            set_timer(signal.ITIMER_REAL, self.seconds, 0.05)
         elif self.armed:
             ring_on(self, frame)
 
@@ -406,16 +427,16 @@ def ring_on(clock: AlarmClock, frame: types.FrameType | None) -> None:
         sys.settrace(again)  # last: it also stops what is called here
     raise TimeUp
 
-# %% ../nbs/90_checking.ipynb #48252abf
+# %% ../nbs/90_checking.ipynb #59037286
 def stop_clock(self: AlarmClock) -> None:
     "Put the operating system's timer back as it was; harmless when done twice."
     self.armed = False
     first, self.set = self.set, False
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, self.old_handler)
+    set_timer(signal.ITIMER_REAL, 0)
+    set_handler(signal.SIGALRM, self.old_handler)
     if first and self.old_timer[0]:
         left = self.old_timer[0] - (time.monotonic() - self.began)
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, left), self.old_timer[1])
+        set_timer(signal.ITIMER_REAL, max(0.001, left), self.old_timer[1])
 
 
 AlarmClock.stop = stop_clock
@@ -470,7 +491,7 @@ class Notepad(io.TextIOBase):
         self.kept += str(text)[: max(0, 1000 - len(self.kept))]
         return len(text)
 
-# %% ../nbs/90_checking.ipynb #44ec4b21
+# %% ../nbs/90_checking.ipynb #bcb6ab6c
 def saved_settings() -> list[tuple[Callable, Any]]:
     "Settings that must be as before, each after the function that puts it back."
     return [
@@ -482,14 +503,25 @@ def saved_settings() -> list[tuple[Callable, Any]]:
         (random.setstate, random.getstate()),
         (sys.setrecursionlimit, sys.getrecursionlimit()),
         (sys.settrace, sys.gettrace()),
+        (sys.setprofile, sys.getprofile()),
+        (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
+        (vars(torch._tensor_str.PRINT_OPTS).update, dict(vars(torch._tensor_str.PRINT_OPTS))),
         (os.chdir, os.getcwd()),
     ]
 
-# %% ../nbs/90_checking.ipynb #af35fea8
-def numpy_seed() -> list[tuple[Callable, Any]]:
-    "The same for NumPy's random numbers, where NumPy is in use."
+# %% ../nbs/90_checking.ipynb #5d1f91e6
+def numpy_settings() -> list[tuple[Callable, Any]]:
+    "The same for NumPy, where it is in use."
     numpy = sys.modules.get("numpy")
-    return [(numpy.random.set_state, numpy.random.get_state())] if numpy else []
+    return (
+        []
+        if numpy is None
+        else [
+            (numpy.random.set_state, numpy.random.get_state()),
+            (lambda kinds: numpy.seterr(**kinds), numpy.geterr()),
+            (lambda options: numpy.set_printoptions(**options), numpy.get_printoptions()),
+        ]
+    )
 
 # %% ../nbs/90_checking.ipynb #ffc5b7c1
 def default_device() -> Any:
@@ -502,11 +534,11 @@ def restore_device(device: Any) -> None:
     if default_device() != device:
         torch.set_default_device(None if device == torch.device("cpu") else device)
 
-# %% ../nbs/90_checking.ipynb #422e4a00
+# %% ../nbs/90_checking.ipynb #23aed3ff
 @contextlib.contextmanager
 def usual_settings() -> Iterator[None]:
     "float32, gradients on, one thread, no warnings; afterwards everything as it was."
-    settings = saved_settings() + numpy_seed()
+    settings = saved_settings() + numpy_settings()
     torch.set_default_dtype(torch.float32)
     torch.set_num_threads(1)  # small tensors: more threads only wait for each other
     try:
@@ -517,22 +549,69 @@ def usual_settings() -> Iterator[None]:
         for put_back, value in settings:
             put_back(value)
 
-# %% ../nbs/90_checking.ipynb #3d4de69b
+# %% ../nbs/90_checking.ipynb #19ac924c
+TORCH = torch, Tensor, torch.nn.functional, torch.autograd, torch.linalg, torch.special
+OWNERS = *TORCH, contextlib, copy, itertools, json, linecache, math, os, random, signal, time
+FORBIDDEN = {
+    os: ("_exit", "abort", "kill"),
+    signal: ("signal", "setitimer", "alarm", "raise_signal"),
+    builtins: ("input", "breakpoint"),
+}
+
+
+def harmless(name: str, first: Any = None, *more: Any) -> bool:
+    "Another process may be ended, and a signal that nobody needs here may be handled: workers do both."
+    ours = [getattr(signal, name, None) for name in ("SIGALRM", "SIGINT", "SIGTERM")]
+    return (name == "kill" and first != os.getpid()) or (name == "signal" and first not in ours)
+
+
+def refusing(name: str, original: Callable) -> Callable:
+    "A function that raises an exception where an answer calls it, and is the original elsewhere."
+    here = os.getpid(), threading.get_ident()  # not other threads, nor the processes started from here
+
+    def refuse(*arguments, **more):
+        if (os.getpid(), threading.get_ident()) != here or harmless(name, *arguments):
+            return original(*arguments, **more)
+        raise RuntimeError(f"{name}() cannot be called while an answer is checked")
+
+    return refuse
+
+# %% ../nbs/90_checking.ipynb #c4aeba50
 @contextlib.contextmanager
 def unharmed() -> Iterator[None]:
-    "The same, and functions of torch, math and Python that an answer replaces are put back."
-    owners = (torch, Tensor, torch.nn.functional, torch.autograd, math)
-    before, watchers = [dict(vars(owner)) for owner in owners], torch._C._len_torch_function_stack()
-    python, as_it_was = vars(builtins), dict(vars(builtins))
+    "The same, and what an answer replaces in torch or Python is put back."
+    owners = (*OWNERS, sys.modules[__name__])
+    before, modes = [dict(vars(owner)) for owner in owners], n_modes()
+    tables = [
+        (table, dict(table)) for table in (vars(builtins), vars(sys), sys.modules, os.environ, EXERCISES)
+    ]
+    path = list(sys.path)
     with usual_settings():
+        for owner, names in FORBIDDEN.items():
+            for name in set(names) & set(vars(owner)):
+                setattr(owner, name, refusing(name, getattr(owner, name)))
         try:
             yield
         finally:
-            python.update(as_it_was)  # first: the rest needs zip, len and their like
+            for table, as_it_was in tables:  # first: the rest needs zip, len and their like
+                table.update(as_it_was)
+            sys.path[:] = path
             for owner, old in zip(owners, before, strict=True):
                 put_back_functions(owner, old)
-            for _ in range(torch._C._len_torch_function_stack() - watchers):
-                torch._C._pop_torch_function_stack()  # a `Calls` that was interrupted
+            leave_modes(*modes)
+
+# %% ../nbs/90_checking.ipynb #80c6ca59
+def n_modes() -> tuple[int, int]:
+    "How many modes watch PyTorch's functions, and its inner operations."
+    return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+
+
+def leave_modes(n_functions: int, n_operations: int) -> None:
+    "Leave the modes that an answer entered and did not leave, or a `Calls` that was interrupted."
+    while torch._C._len_torch_dispatch_stack() > n_operations:
+        torch._C._pop_torch_dispatch_stack(None)
+    while torch._C._len_torch_function_stack() > n_functions:
+        torch._C._pop_torch_function_stack()
 
 # %% ../nbs/90_checking.ipynb #ba4b21ef
 def put_back_functions(owner: Any, old: dict) -> None:
@@ -576,9 +655,9 @@ def run_cases(exercise: Exercise, answer: Any, cases: dict[str, dict], outcomes:
         if not isinstance(outcomes[-1].error, Exception | None):
             break
 
-# %% ../nbs/90_checking.ipynb #fc2f8a78
+# %% ../nbs/90_checking.ipynb #441857a4
+import functools
 import html
-import linecache
 import textwrap
 import traceback
 
@@ -615,7 +694,7 @@ Report.title = property(report_title)
 Report.text = property(lambda self: as_text(self.title, self.lines), doc="The report in at most six lines.")
 Report.__repr__, Report._repr_html_ = (lambda self: self.text), report_html
 
-# %% ../nbs/90_checking.ipynb #6dbe8586
+# %% ../nbs/90_checking.ipynb #320284b6
 COLOURS = {"passed": "#15803d", "not attempted": "#6b7280", "hint": "#2563eb"}
 CARD = "border-left:4px solid {};padding:.1em .8em;margin:.3em 0;overflow-wrap:anywhere"
 
@@ -627,7 +706,12 @@ def as_text(title: str, lines: list[str]) -> str:
 
 def paragraph(text: str, n_lines: int = 4) -> str:
     "One line of a report, broken where it is shown as text; a page breaks it where it likes."
-    return "\n".join(textwrap.wrap(text, 100)[:n_lines])
+    return textwrap.fill(text, 100, max_lines=n_lines, placeholder=" …")
+
+
+def shortened(text: str, n: int) -> str:
+    "At most `n` characters of a text; an ellipsis where some were cut off."
+    return text if len(text) <= n else text[: n - 1] + "…"
 
 
 def as_html(title: str, lines: list[str], colour: str, code: str = "") -> str:
@@ -636,19 +720,25 @@ def as_html(title: str, lines: list[str], colour: str, code: str = "") -> str:
     code = f"<pre>{html.escape(code)}</pre>" if code else ""
     return f'<div style="{CARD.format(colour)}"><strong>{html.escape(title)}</strong>{code}{body}</div>'
 
-# %% ../nbs/90_checking.ipynb #059e558b
+# %% ../nbs/90_checking.ipynb #68b3e311
 def is_blank(answer: Any) -> bool:
     "Is it a stub: nothing at all, or a function or class in which nothing is written?"
     if answer is None or answer is ...:
         return True
-    if isinstance(answer, type):
-        own = [getattr(value, "__func__", value) for value in vars(answer).values()]
-        functions = [value for value in own if isinstance(value, types.FunctionType)]
+    if issubclass(type(answer), type):
+        functions = [value for value in vars(answer).values() if code_of(value)]
         return all(map(is_blank, functions)) and (bool(functions) or is_bare(answer))
-    code = getattr(answer, "__code__", None)
-    return getattr(code, "co_code", None) in BLANK_BODIES and code.co_consts[-1] in (None, ...)
+    code = code_of(answer)
+    return code is not None and code.co_code in BLANK_BODIES and code.co_consts[-1] in (None, ...)
 
 
+def code_of(value: Any) -> types.CodeType | None:
+    "The bytecode of a function or method. Of nothing else: an object may do anything when asked for `__code__`."
+    if type(value) in (staticmethod, classmethod, types.MethodType):
+        value = value.__func__
+    return value.__code__ if type(value) is types.FunctionType else None
+
+# %% ../nbs/90_checking.ipynb #c2f8e8d3
 def is_bare(kind: type) -> bool:
     "A class that takes nothing over either, except from PyTorch?"
     return all(base is object or base.__module__.startswith("torch.") for base in kind.__bases__)
@@ -683,11 +773,13 @@ class Fault:
     name: str = ""  # the value that is wrong, if it is about one
     cause: str = ""  # a likely cause that can be seen from the shapes or numbers alone
 
-# %% ../nbs/90_checking.ipynb #c71139a7
+# %% ../nbs/90_checking.ipynb #c00a1e59
 def fault_in(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> Fault | None:
     "The first thing wrong in one case, or None."
     if got.error is not None or want.error is not None:
-        return fault_before_error(exercise, inputs, want, got) or fault_of_error(inputs, want.error, got)
+        return fault_before_error(exercise, inputs, want, got) or fault_of_error(
+            exercise, inputs, want.error, got
+        )
     if set(want.values) - set(got.values):
         returned = " and ".join(describe(value) for value in got.values.values())
         return Fault("wrong type", f"It returned {returned}.", cause=f"The task: {exercise.task}")
@@ -712,8 +804,10 @@ def fault_of_change(got: Outcome) -> Fault | None:
     changed = f"{' and '.join(got.changed[:3])} {'is' if len(got.changed) == 1 else 'are'}"
     return Fault("changes its input", f"{changed} not what it was before the call.") if got.changed else None
 
-# %% ../nbs/90_checking.ipynb #4b4faabb
-def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fault | None:
+# %% ../nbs/90_checking.ipynb #1090830b
+def fault_of_error(
+    exercise: Exercise, inputs: dict, want: BaseException | None, got: Outcome
+) -> Fault | None:
     "An exception that should not be, or one that should and is not."
     if got.error is None:
         returned = " and ".join(describe(value) for value in got.values.values())
@@ -726,8 +820,30 @@ def fault_of_error(inputs: dict, want: BaseException | None, got: Outcome) -> Fa
     if isinstance(got.error, TimeUp):
         sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}"
         return Fault("too slow", sentence, cause="Does a loop never end?")
-    cause = f"It should raise {type(want).__name__} here." if want else shapes_of(inputs)
-    return Fault("raised", f"{in_words(got.error)}{',' * bool(place)}{place}", cause=cause)
+    expected = f"It should raise {type(want).__name__} here." if want else ""
+    cause = expected or cause_of_error(exercise, got) or shapes_of(inputs)
+    return Fault("raised", f"{got.words}{',' * bool(place)}{place}", cause=cause)
+
+# %% ../nbs/90_checking.ipynb #9c1c99f5
+OFTEN_MEANS = {
+    "Boolean value of Tensor": "if, and, or, max() and min() ask the whole tensor for one yes or no; clamp, maximum and where take element by element.",
+    "has no attribute 'g'": "That tensor has no .g yet. Is it the right tensor? And += needs one that is there.",
+    "'NoneType'": "Something is None here: a .g or .grad that nothing has set, or what a function without return gives.",
+    "return_types": "max(dim) gives a pair, (values, indices); you want one of the two.",
+    "could not infer output dtype": "True and False have no mean; make numbers of them first, with .float().",
+    "1D tensors expected": "dot multiplies two vectors; for matrices it is @.",
+    "a leaf Variable that requires": "A change of a leaf cannot be recorded; make the step under torch.no_grad().",
+    "object is not callable": "What is called here is no function; an object can be called if its class has a method __call__.",
+}
+
+# %% ../nbs/90_checking.ipynb #65136a1d
+def cause_of_error(exercise: Exercise, got: Outcome) -> str:
+    "What a message of Python or PyTorch often means; how the answer is called, if that call failed."
+    meaning = next((meaning for part, meaning in OFTEN_MEANS.items() if part in got.words), "")
+    if meaning or got.line or type(got.error) is not TypeError:
+        return meaning
+    a_method = exercise.name[0].isupper() and "__init__" not in got.words
+    return f"The task: {exercise.task}" if a_method else f"It is called as {exercise.signature}."
 
 # %% ../nbs/90_checking.ipynb #7bd35764
 def shapes_of(inputs: dict) -> str:
@@ -735,11 +851,13 @@ def shapes_of(inputs: dict) -> str:
     shapes = [f"{name} {tuple(value.shape)}" for name, value in inputs.items() if isinstance(value, Tensor)]
     return f"It was called with shapes {', '.join(shapes)}." if shapes else ""
 
-# %% ../nbs/90_checking.ipynb #bba39fb9
+# %% ../nbs/90_checking.ipynb #6a0f829a
 def in_words(error: BaseException) -> str:
     "The type and the message of an exception, in one line."
     try:
-        message = " ".join(str(error).split())[:200]
+        message = shortened(" ".join(str(error).split()), 200)
+    except TimeUp:
+        raise
     except BaseException:  # its own __str__ fails
         message = ""
     if isinstance(error, RecursionError):
@@ -748,7 +866,7 @@ def in_words(error: BaseException) -> str:
         message = "it stops Python, or you interrupted it"
     return f"{type(error).__name__}: {message}".rstrip(": .")
 
-# %% ../nbs/90_checking.ipynb #80b44bc4
+# %% ../nbs/90_checking.ipynb #db2bcfbc
 def own_line(error: BaseException, answer: Any) -> str:
     "The number and the text of the answer's line in which an exception arose; empty if there is none."
     files = files_of(answer)
@@ -760,25 +878,24 @@ def own_line(error: BaseException, answer: Any) -> str:
     if not frames:
         return ""
     filename, number = frames[-1]
-    return f"line {number}: {linecache.getline(filename, number).strip()[:100]}"
+    return f"line {number}: {shortened(linecache.getline(filename, number).strip(), 100)}"
 
-# %% ../nbs/90_checking.ipynb #fb18a9cc
+# %% ../nbs/90_checking.ipynb #f5c6405e
 def files_of(answer: Any) -> set[str]:
     "The files, or notebook cells, in which a function or the methods of a class are written."
-    answer = getattr(answer, "func", answer)  # functools.partial
-    kinds = answer.__mro__ if isinstance(answer, type) else type(answer).__mro__
+    answer = answer.func if type(answer) is functools.partial else answer
+    kinds = answer.__mro__ if issubclass(type(answer), type) else type(answer).__mro__
     found = [answer, *(value for kind in kinds for value in vars(kind).values())]
-    codes = [getattr(getattr(value, "__func__", value), "__code__", None) for value in found]
-    files = {code.co_filename for code in codes if code is not None}
+    files = {code.co_filename for code in map(code_of, found) if code is not None}
     return {file for file in files if not file.startswith(os.path.dirname(torch.__file__))}
 
-# %% ../nbs/90_checking.ipynb #b1318b69
+# %% ../nbs/90_checking.ipynb #4d500d93
 def fault_in_value(exercise: Exercise, inputs: dict, name: str, want: Any, got: Any) -> Fault | None:
     "What is wrong with one value, or None."
     if same(got, want):
         return None
-    if isinstance(got, Odd) and got.what == "not set":
-        return Fault("wrong value", f"{name} was not set.", name)
+    if isinstance(got, Odd) and got.what.startswith(NOT_SET):
+        return Fault("wrong value", f"{name} was {got.what}.", name)
     if type(got) is not type(want) or not isinstance(want, Tensor):
         return fault_of_type(name, want, got)
     if got.shape != want.shape:
@@ -788,13 +905,20 @@ def fault_in_value(exercise: Exercise, inputs: dict, name: str, want: Any, got: 
         return Fault("wrong type", f"{name} holds floats; expected whole numbers.", name)
     return Fault("wrong value", one_element(exercise.truth, inputs, name, want, got), name)
 
-# %% ../nbs/90_checking.ipynb #2acb2080
+# %% ../nbs/90_checking.ipynb #80359291
 def fault_of_type(name: str, want: Any, got: Any) -> Fault:
     "A tuple where a tensor is due, a wrong tuple, and the like."
     status = "wrong value" if type(got) is type(want) else "wrong type"
-    stack = isinstance(got, tuple) and isinstance(want, Tensor)
-    cause = "torch.stack or torch.tensor makes one tensor of it." if stack else ""
+    cause = WRONG_TYPES.get(got.what, "") if isinstance(got, Odd) else ""
+    if isinstance(got, tuple) and isinstance(want, Tensor):
+        cause = "torch.stack or torch.tensor makes one tensor of it."
     return Fault(status, f"{name} is {describe(got)}; expected {describe(want)}.", name, cause)
+
+
+WRONG_TYPES = {
+    "None": "Is a return missing?",
+    "a generator": "A function with yield makes a generator; return gives a value.",
+}
 
 # %% ../nbs/90_checking.ipynb #3795a656
 def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor) -> str:
@@ -830,21 +954,24 @@ def describe(value: Any) -> str:
         return f"({inside})" if len(inside) < 90 else f"a sequence of {len(value)}"
     return repr(value[:60])
 
-# %% ../nbs/90_checking.ipynb #957ad2e3
+# %% ../nbs/90_checking.ipynb #ca7331a3
 def cause_of_shape(inputs: dict, got: Tensor, want: Tensor) -> str:
     "What a wrong shape usually comes from."
     have, need = tuple(got.shape), tuple(want.shape)
+    if not need:
+        return "One number is asked for: is a sum or a mean missing?"
+    if len(have) == 2 and have[0] == have[1] and need in ((have[0],), (have[0], 1)):
+        return "A square appeared: did (n, 1) meet (n,) and broadcast to (n, n)?"
     if have == need[::-1]:
         return "Rows and columns are swapped: is something transposed?"
     if [size for size in have if size != 1] == [size for size in need if size != 1]:
         return "The sizes are right but for dimensions of size 1: look at keepdim, reshape and unsqueeze."
     if len(have) == len(need) + 1 and have[1:] == need:
         return "There is one dimension too many in front: is the sum over the batch missing?"
-    if len(have) < len(need):
-        return "There are too few dimensions: is something summed or averaged that should stay apart?"
-    if len(have) == 2 and have[0] == have[1] and have[0] in need:
-        return "A square appeared: did (n, 1) meet (n,) and broadcast to (n, n)?"
-    return ""
+    few = len(have) < len(need)
+    return (
+        "There are too few dimensions: is something summed or averaged that should stay apart?" if few else ""
+    )
 
 # %% ../nbs/90_checking.ipynb #b9e37273
 def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
@@ -896,30 +1023,33 @@ def agrees_where_wrong(name: str, trial: "Trial", outcomes: list[Outcome]) -> bo
         for got, theirs in telling
     )
 
-# %% ../nbs/90_checking.ipynb #12973722
+# %% ../nbs/90_checking.ipynb #f61fcd64
 def agrees_in_case(name: str, case: int, trial: "Trial", outcomes: list[Outcome]) -> bool:
     "Does one value, or the error, agree with a mistake's in one case, and differ from the truth there?"
     got, want, theirs = trial.got[case], trial.want[case], outcomes[case]
     if got.error and theirs.error and not want.error:
-        return in_words(got.error) == in_words(theirs.error)
+        return got.words == theirs.words
     return agree(theirs, got, name) and not agree(theirs, want, name)
 
-# %% ../nbs/90_checking.ipynb #193afd0e
+# %% ../nbs/90_checking.ipynb #55cfaa58
 def guess(name: str, trial: "Trial") -> str:
-    "What the numbers alone show: nan, zeros, a constant factor."
+    "What the numbers alone show: nan, infinity, zeros, a constant factor."
     pairs = [
         (got.values[name], want.values[name])
         for got, want in zip(trial.got, trial.want, strict=False)
         if isinstance(got.values.get(name), Tensor) and got.values[name].shape == want.values[name].shape
     ]
-    wrong = [(got.double(), want.double()) for got, want in pairs if not same(got, want)]
+    wrong = [(got, want) for got, want in pairs if want.dtype != torch.bool and not same(got, want)]
     if any(got.isnan().any() for got, _ in wrong):
         return "There is a nan: 0/0, inf - inf or the logarithm of a negative number."
+    if any((got.isinf() & want.isfinite()).any() for got, want in wrong):
+        return "There is an infinity: exp of a large number, the logarithm of 0, or a division by 0."
     if wrong and all((got == 0).all() for got, _ in wrong):
         return "Every element is 0."
-    return factor_in_words([factor(got, want) for got, want in wrong])
+    single = all(want.numel() == 1 for _, want in wrong)
+    return factor_in_words([factor(got.double(), want.double()) for got, want in wrong], single)
 
-# %% ../nbs/90_checking.ipynb #e14cf7b9
+# %% ../nbs/90_checking.ipynb #87156fde
 def factor(got: Tensor, want: Tensor) -> float | None:
     "The one number by which `want` must be multiplied to give `got`; None if there is none."
     big = want.abs() > 1e-3 * want.abs().max()
@@ -927,16 +1057,22 @@ def factor(got: Tensor, want: Tensor) -> float | None:
     return ratio if math.isfinite(ratio) and same(got, want * ratio) else None
 
 
-def factor_in_words(factors: list[float | None]) -> str:
+def factor_in_words(factors: list[float | None], single: bool = False) -> str:
     "A sentence about the factor that separates your values from the right ones, if there is one."
-    if not factors or None in factors:
-        return ""
+    if not factors or None in factors or (single and not all(map(is_a_size, factors))):
+        return ""  # between two single numbers there always is a factor, which says nothing
     if max(factors) - min(factors) > 1e-3:
         shown = ", ".join(number(value) for value in factors[:4])
         return f"Each case is off by one factor ({shown}): a size such as n is missing or used twice."
     if abs(factors[0] + 1) < 1e-3:
         return "Every element has the wrong sign."
     return f"Every element is {number(factors[0])} times the right one."
+
+
+def is_a_size(factor: float) -> bool:
+    "Is it 1, 2, 3, … or 1/2, 1/3, …, of either sign?"
+    large = max(abs(factor), 1 / abs(factor)) if factor else math.inf
+    return large < 10_000 and abs(large - round(large)) < 1e-3 * large
 
 # %% ../nbs/90_checking.ipynb #c6319c07
 @dataclass
@@ -953,25 +1089,27 @@ class Trial:
         rows = zip(self.cases.values(), self.want, self.got, strict=False)
         return [fault_in(exercise, *row) for row in rows]
 
-# %% ../nbs/90_checking.ipynb #aad74abf
+# %% ../nbs/90_checking.ipynb #dd84f5ee
 def check(
     name: str,  # the name of an exercise; `exercises()` lists them
     answer: Any,  # your function or class
 ) -> Report:  # shows itself; `.passed`, `.text` and `.mistake` can be read
     "Try your answer on cases chosen to separate mistakes, and say in at most six lines what was found."
     exercise = find(name)
+    if is_inside_answer(sys._getframe()):
+        raise RuntimeError("check() cannot be called while an answer is checked")
     report = examine(exercise, answer)
     notice = remember(exercise, report)
     report.lines = [*report.lines[: 4 if notice else 5], *notice]
     return report
 
-# %% ../nbs/90_checking.ipynb #2a88f61e
+# %% ../nbs/90_checking.ipynb #5f8daa54
 def examine(exercise: Exercise, answer: Any) -> Report:
     "The report on an answer."
     if is_blank(answer):
         return not_attempted(exercise)
     wanted = "a class" if exercise.name[0].isupper() else "a function"
-    if not callable(answer) or (wanted == "a class" and not isinstance(answer, type)):
+    if not callable(answer) or (wanted == "a class" and not issubclass(type(answer), type)):
         lines = [
             f"This is {a_or_an(type(answer).__name__)}; check wants {wanted} itself, not the result of a call."
         ]
@@ -993,7 +1131,7 @@ def report_on(exercise: Exercise, trial: Trial) -> Report:
     mistake = recognise(exercise, trial, faults[first].name, first) if whole else ""
     return report_on_fault(exercise, trial, faults, first, mistake)
 
-# %% ../nbs/90_checking.ipynb #503a848c
+# %% ../nbs/90_checking.ipynb #0306e86e
 def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, mistake: str) -> Report:
     "The lines of a report on a wrong answer."
     fault, title = faults[first], list(trial.cases)[first]
@@ -1003,17 +1141,17 @@ def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, 
     cause = cause or (guess(fault.name, trial) if fault.status == "wrong value" and fault.name else "")
     printed = " ".join(trial.printed.split())
     lines = [f"Case: {title}{tally}.", capital(fault.sentence), cause]
-    lines += [f"It printed: {printed[:80]}"] if printed else []
+    lines += [f"It printed: {shortened(printed, 80)}"] if printed else []
     lines += [f'hint("{exercise.name}") helps on.']
     return Report(
         exercise.name, fault.status, [*filter(None, lines)], mistake, copy.deepcopy(trial.cases[title])
     )
 
-# %% ../nbs/90_checking.ipynb #a62d01cf
+# %% ../nbs/90_checking.ipynb #bd3d2ac5
 def capital(sentence: str) -> str:
     "The sentence with a capital, unless it starts with a name such as w.g."
     first = sentence.split(maxsplit=1)[0]
-    return sentence[0].upper() + sentence[1:] if first in ("the", "measuring") else sentence
+    return sentence[0].upper() + sentence[1:] if first == "the" else sentence
 
 
 def returned_nothing(trial: Trial) -> bool:
@@ -1067,8 +1205,7 @@ def without(*names: str) -> Callable:
 
 NO_AUTOGRAD = without("backward", "grad")
 
-# %% ../nbs/90_checking.ipynb #a37cadb2
-import json
+# %% ../nbs/90_checking.ipynb #058cc49d
 import tempfile
 from datetime import date, timedelta
 from pathlib import Path
@@ -1166,7 +1303,7 @@ def exercises(
     in_order = sorted(EXERCISES.values(), key=lambda exercise: exercise.notebook)
     return Listing(exercise.name for exercise in in_order if exercise.notebook.startswith(notebook))
 
-# %% ../nbs/90_checking.ipynb #189142c6
+# %% ../nbs/90_checking.ipynb #4d9006a4
 class Listing(list):
     "Names of exercises; shows itself as a table with how each is called."
 
@@ -1174,13 +1311,14 @@ class Listing(list):
         return "\n".join(f"{EXERCISES[name].notebook:<20}{EXERCISES[name].signature}" for name in self)
 
     def _repr_html_(self) -> str:
-        left = '<td style="text-align:left">'
+        head, cell = (f'<{kind} style="text-align:left">' for kind in ("th", "td"))
         rows = "".join(
-            f"<tr>{left}{html.escape(EXERCISES[name].notebook)}</td>{left}"
+            f"<tr>{cell}{html.escape(EXERCISES[name].notebook)}</td>{cell}"
             f"<code>{html.escape(EXERCISES[name].signature)}</code><br>{html.escape(EXERCISES[name].task)}</td></tr>"
             for name in self
         )
-        return f"<table>{rows}</table>"
+        head = f"<thead><tr>{head}notebook</th>{head}how it is called, and what to write</th></tr></thead>"
+        return f"<table>{head}<tbody>{rows}</tbody></table>"
 
 # %% ../nbs/90_checking.ipynb #b31bc03e
 @dataclass
@@ -1226,7 +1364,7 @@ def progress_text(self: Progress) -> str:
 
 Progress.title, Progress.__repr__, Progress.remarks = property(progress_title), progress_text, remarks
 
-# %% ../nbs/90_checking.ipynb #6d513ce8
+# %% ../nbs/90_checking.ipynb #fbc5b6fb
 def progress_html(self: Progress) -> str:
     "The table as HTML."
     share = 100 * sum(count.count("■") for _, count, _ in self.rows()) / len(EXERCISES)
@@ -1235,17 +1373,20 @@ def progress_html(self: Progress) -> str:
         f"<td>{count}</td></tr>"
         for name, marks, count in self.rows()
     )
+    head = "".join(
+        f'<th style="text-align:left">{title}</th>' for title in ("notebook", "exercises", "passed")
+    )
+    head = f"<thead><tr>{head}</tr></thead>"
     bar = f'<div style="border:1px solid;height:.7em"><div style="background:#15803d;height:100%;width:{share:.0f}%">'
     return as_html(self.title, self.remarks(), COLOURS["passed"]).replace(
-        "</strong>", f"</strong>{bar}</div></div><table>{rows}</table>", 1
+        "</strong>", f"</strong>{bar}</div></div><table>{head}<tbody>{rows}</tbody></table>", 1
     )
 
 
 Progress._repr_html_ = progress_html
 
-# %% ../nbs/90_checking.ipynb #a64706e7
+# %% ../nbs/90_checking.ipynb #daaef2b7
 import ast
-import functools
 
 # %% ../nbs/90_checking.ipynb #fde5cbd1
 def hint(
@@ -1328,8 +1469,9 @@ _relu = declare(
     rule=without("relu", "threshold"),
 )
 
-# %% ../nbs/90_checking.ipynb #0c1208f6
+# %% ../nbs/90_checking.ipynb #8bf68bb4
 _relu.mistakes = {
+    "x[x > 0] keeps only the positives, in one row; the others must stay, as 0.": lambda x: x[x > 0],
     "this is the absolute value; a negative number becomes 0, not positive.": lambda x: x.abs(),
     "this is a leaky ReLU: negatives are scaled down instead of cut to 0.": lambda x: torch.where(
         x > 0, x, 0.01 * x
@@ -1408,6 +1550,12 @@ _pixel_rows.mistakes |= {
         x.transpose(1, 2).flatten(1) / 255
     ),
     "rows and columns are swapped: a row is a picture, a column a pixel.": lambda x: x.flatten(1).T / 255,
+}
+
+# %% ../nbs/90_checking.ipynb #0fa4395f
+#| code-fold: true
+_pixel_rows.mistakes |= {
+    "reshape(-1, n) makes n columns; rows come first, reshape(n, -1).": lambda x: x.reshape(-1, len(x)) / 255,
 }
 
 # %% ../nbs/90_checking.ipynb #e4c7867c
@@ -1815,8 +1963,15 @@ def einsum_rule(calls: list, inputs: dict) -> str | None:
     "einsum itself."
     return None if any(name == "einsum" for name, _ in calls) else NO_EINSUM
 
-# %% ../nbs/90_checking.ipynb #8185a665
+# %% ../nbs/90_checking.ipynb #2500e23d
 #| code-fold: true
+def into(c: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    "A product by three loops, added to `c`."
+    for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(b.shape[0])):
+        c[i, j] += a[i, k] * b[k, j]
+    return c
+
+
 def three_loops(step: Callable) -> Callable:
     "A product by three loops, in which `step(c, a, b, i, j, k)` is the innermost line."
 
@@ -1868,6 +2023,17 @@ _matmul_loops.mistakes |= {
     "a is indexed [k, i]; its first index is the row, i.": lambda a, b: matmul_loops(a.T, b),
     LIBRARY_PRODUCT: lambda a, b: a @ b,
     ADDS_WITH_SUM: lambda a, b: torch.stack([torch.stack([(row * col).sum() for col in b.T]) for row in a]),
+}
+
+# %% ../nbs/90_checking.ipynb #df9c6729
+#| code-fold: true
+_matmul_loops.mistakes |= {
+    "return stands inside the loop over rows, so only the first row is filled; move it to the left.": lambda a, b: (
+        torch.cat([matmul_loops(a[:1], b), torch.zeros(len(a) - 1, b.shape[1])])
+    ),
+    "the result has the wrong shape: it must be (n, p), the rows of a by the columns of b.": lambda a, b: (
+        into(torch.zeros_like(a), a, b)
+    ),
 }
 
 # %% ../nbs/90_checking.ipynb #08f7d741
@@ -2125,6 +2291,14 @@ _broadcast_shape.mistakes |= {
     "the sizes come out in reverse order.": lambda a, b: true_broadcast(a, b)[::-1],
 }
 
+# %% ../nbs/90_checking.ipynb #1d4adec4
+#| code-fold: true
+_broadcast_shape.mistakes |= {
+    "the longer shape is returned as it is; its sizes of 1 may stretch too, and the sizes must fit.": lambda a, b: (
+        a if len(a) > len(b) else b
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #b74ed84f
 #| code-fold: true
 @solves(
@@ -2178,6 +2352,14 @@ _lin.mistakes = {
     "a ReLU is applied; a linear layer has none.": lambda x, w, b: (x @ w + b).clamp(min=0),
     "the biases go through the weights: (x + b) @ w.": lambda x, w, b: (x + b) @ w,
     "x changes in place.": lambda x, w, b: (x @ w + b, x.mul_(2))[0],
+}
+
+# %% ../nbs/90_checking.ipynb #570fca69
+#| code-fold: true
+_lin.mistakes |= {
+    "the biases are added to the weights, x @ (w + b); add them to the product.": lambda x, w, b: x @ (w + b),
+    "the biases are added up to one number; each column has its own.": lambda x, w, b: x @ w + b.sum(),
+    "this is w @ x; the batch comes first, x @ w.": lambda x, w, b: w @ x + b,
 }
 
 # %% ../nbs/90_checking.ipynb #33ef9fc5
@@ -2255,14 +2437,14 @@ def mse(output, target):
     difference = output - target.reshape(output.shape)
     return (difference**2).mean()
 
-# %% ../nbs/90_checking.ipynb #f708a100
+# %% ../nbs/90_checking.ipynb #e12fdc6a
 #| code-fold: true
 _init_scale = declare(
     "init_scale",
     "02_forward",
     "init_scale(n_in)",
     "The standard deviation that He initialisation gives to the weights of a layer with n_in inputs.",
-    cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (1, 8, 50, 784)},
+    cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
 )
 
@@ -2278,6 +2460,14 @@ _init_scale.mistakes = {
     "the root covers only the 2; n_in belongs under it too.": lambda n_in: math.sqrt(2) / n_in,
     "this is 1/n_in: too small, the signal dies out.": lambda n_in: 1 / n_in,
     "the root of 1/(2 n_in): the 2 is on the wrong side.": lambda n_in: math.sqrt(0.5 / n_in),
+}
+
+# %% ../nbs/90_checking.ipynb #c3e84206
+#| code-fold: true
+_init_scale.mistakes |= {
+    "this is the bound for uniform weights, the root of 6/n_in; for normal ones it is the root of 2/n_in.": lambda n_in: (
+        math.sqrt(6 / n_in)
+    ),
 }
 
 # %% ../nbs/90_checking.ipynb #596d49e4
@@ -2377,18 +2567,21 @@ def heights(left: float, peak: float, right: float) -> dict[str, float]:
         "the height right of the hat": right + 2.0,
     }
 
-# %% ../nbs/90_checking.ipynb #c8524282
+# %% ../nbs/90_checking.ipynb #fb5f14cd
 #| code-fold: true
 def as_numbers(values: Any) -> Tensor:
-    "A list, a tensor or a single number as one row in float64."
-    return torch.as_tensor(values, dtype=torch.float64).flatten()
+    "A list, a tensor or a single number as one row in float64; an empty row for anything else."
+    found = plain(values)
+    parts = found if isinstance(found, tuple) else (found,)
+    numbers = [part.double().flatten() for part in parts if isinstance(part, Tensor)]
+    return torch.cat(numbers) if numbers and len(numbers) == len(parts) else torch.empty(0)
 
-# %% ../nbs/90_checking.ipynb #545dad27
+# %% ../nbs/90_checking.ipynb #1aab9971
 #| code-fold: true
 def run_hat(answer: Callable, inputs: dict) -> Iterator:
     "The heights of the sum of the units."
     found = answer(*inputs.values())
-    units = list(map(as_numbers, found)) if isinstance(found, tuple | list | Tensor) else []
+    units = list(map(as_numbers, found[:4])) if isinstance(found, tuple | list | Tensor) else []
     if [len(numbers) for numbers in units] != [3, 3, 3]:
         yield "the result", found
         return
@@ -2600,10 +2793,10 @@ def curve_slope(x, slopes, intercepts, weights):
     on = slopes * x[:, None] + intercepts > 0
     return (on * weights * slopes).sum(1)
 
-# %% ../nbs/90_checking.ipynb #b388a093
+# %% ../nbs/90_checking.ipynb #ee94128c
 #| code-fold: true
 def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
-    "The gradient, and whether f was asked on both sides of x for every element."
+    "The gradient, and whether f was measured on both sides of x, for one element after the other."
     function, x, asked = inputs["f"], inputs["x"], []
 
     def noted(point):
@@ -2616,10 +2809,13 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     moves = moves.where(moves.abs() > 1e-13, 0.0)  # putting back leaves a rounding error
     alone = moves * ((moves != 0).sum(1, keepdim=True) == 1)
     both = ((alone > 0).any(0) & (alone < 0).any(0)).all()
-    yield "measuring on both sides of x", bool(both)
+    yield MEASURED, "both, for each element" if both else "not both" if moves.any() else "neither"
     yield "the gradient", gradient
 
-# %% ../nbs/90_checking.ipynb #d9640dfe
+
+MEASURED = "the side of x that is measured"
+
+# %% ../nbs/90_checking.ipynb #5a299d02
 #| code-fold: true
 _numerical_grad = declare(
     "numerical_grad",
@@ -2632,7 +2828,7 @@ _numerical_grad = declare(
         "a single number": {"f": lambda x: x.exp() * x, "x": torch.tensor(0.7, dtype=torch.float64)},
     },
     run=run_numerical_grad,
-    truth=Truth(lambda f, x: {"measuring on both sides of x": True, "the gradient": true_slopes(f, x)}),
+    truth=Truth(lambda f, x: {MEASURED: "both, for each element", "the gradient": true_slopes(f, x)}),
 )
 
 # %% ../nbs/90_checking.ipynb #f76e9c14
@@ -2677,6 +2873,28 @@ _numerical_grad.mistakes = {
     ),
 }
 
+# %% ../nbs/90_checking.ipynb #68220b74
+#| code-fold: true
+def row_by_row(f: Callable, x: Tensor) -> Tensor:
+    "Slopes by central differences, one step for each row."
+    slopes = torch.zeros_like(x)
+    for i in range(len(x)):
+        step = torch.zeros_like(x)
+        step[i] = 1.0
+        slopes[i] = central(f, x, step)
+    return slopes
+
+
+def not_put_back(f: Callable, x: Tensor) -> Tensor:
+    "Every element is left where it was last."
+    slopes, flat, h = torch.zeros_like(x), x.view(-1), 1e-5
+    for i in range(x.numel()):
+        flat[i] += h
+        up = f(x)
+        flat[i] -= 2 * h
+        slopes.view(-1)[i] = (up - f(x)) / (2 * h)
+    return slopes
+
 # %% ../nbs/90_checking.ipynb #bf2b21cb
 #| code-fold: true
 _numerical_grad.mistakes |= {
@@ -2691,6 +2909,16 @@ _numerical_grad.mistakes |= {
         by_differences(central)(f, x),
         x.add_(1e-3),
     )[0],
+}
+
+# %% ../nbs/90_checking.ipynb #3054bbfc
+#| code-fold: true
+_numerical_grad.mistakes |= {
+    "this is PyTorch's autograd; measure f a little above x and a little below.": lambda f, x: true_slopes(
+        f, x
+    ),
+    "x is nudged up and down but not put back, so the next elements are measured elsewhere.": not_put_back,
+    "range(len(x)) counts rows only; x.numel() elements stand in x.view(-1).": row_by_row,
 }
 
 # %% ../nbs/90_checking.ipynb #d6b60b28
@@ -2759,6 +2987,14 @@ _chain_of_three.mistakes |= {
     "the value is sin(exp(x)²); square first, then exp.": lambda x: (
         math.sin(math.exp(x) ** 2),
         math.cos(math.exp(x) ** 2) * 2 * math.exp(x) ** 2,
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #c4fbb90e
+#| code-fold: true
+_chain_of_three.mistakes |= {
+    "2x stands inside exp; the slope of x² is a factor of its own, exp(x²) · 2x.": chain(
+        lambda x, e: math.cos(e) * math.exp(2 * x)
     ),
 }
 
@@ -2915,6 +3151,17 @@ _value_mul.mistakes |= {
     ),
 }
 
+# %% ../nbs/90_checking.ipynb #8f61f7ed
+#| code-fold: true
+_value_mul.mistakes |= {
+    "the operand's .grad is multiplied where its .data belongs.": operation(
+        times, lambda a, b, g: b.grad * g, lambda a, b, g: a.grad * g
+    ),
+    "*= multiplies what is there already; gradients are added up: +=.": operation(
+        times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: old * new
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #63ddd56e
 #| code-fold: true
 @solves(
@@ -2995,6 +3242,17 @@ _value_tanh.mistakes |= {
     )(a),
 }
 
+# %% ../nbs/90_checking.ipynb #aa9048b5
+#| code-fold: true
+_value_tanh.mistakes |= {
+    "the square is around the difference; it belongs to t alone: 1 - t².": operation(
+        tanh_of, lambda a, g: (1 - tanh_of(a)) ** 2 * g
+    ),
+    "cosh overflows far out; 1 - t² does not, and t is known already.": operation(
+        tanh_of, lambda a, g: g / math.cosh(a.data) ** 2
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #f5d43784
 #| code-fold: true
 @solves(
@@ -3070,6 +3328,14 @@ _value_pow.mistakes |= {
         power, lambda a, k, g: k * (a.data * g) ** (k - 1)
     ),
     "out_grad is passed on unchanged: that is the rule of a plus.": operation(power, lambda a, k, g: g),
+}
+
+# %% ../nbs/90_checking.ipynb #9ade1b1b
+#| code-fold: true
+_value_pow.mistakes |= {
+    "a.grad is a factor; what arrives from above is out_grad.": operation(
+        power, lambda a, k, g: k * a.data ** (k - 1) * a.grad
+    ),
 }
 
 # %% ../nbs/90_checking.ipynb #fca15adc
@@ -3151,7 +3417,7 @@ def post_order(root: str, children: dict, seen: set | None = None) -> list[str]:
     seen.add(root)
     return [node for child in children[root] for node in post_order(child, children, seen)] + [root]
 
-# %% ../nbs/90_checking.ipynb #89be3be1
+# %% ../nbs/90_checking.ipynb #72b12ddf
 #| code-fold: true
 def every_visit(root: str, children: dict) -> list[str]:
     "Children first, with no memory of what was visited."
@@ -3163,6 +3429,17 @@ def pre_order(root: str, children: dict) -> list[str]:
     return list(dict.fromkeys([root, *(n for child in children[root] for n in pre_order(child, children))]))
 
 
+def in_loop(root: str, children: dict, found: list | None = None) -> list[str]:
+    "Appends a node after each of its children."
+    found = [] if found is None else found
+    for child in children[root]:
+        if child not in found:
+            in_loop(child, children, found)
+        found.append(root)
+    return found
+
+# %% ../nbs/90_checking.ipynb #1df400fa
+#| code-fold: true
 def level_order(root: str, children: dict) -> list[str]:
     "Level by level from the root."
     found, level = [], [root]
@@ -3198,6 +3475,12 @@ _topological_order.mistakes |= {
         *(k for k in children if k != root),
         root,
     ],
+}
+
+# %% ../nbs/90_checking.ipynb #68f36e10
+#| code-fold: true
+_topological_order.mistakes |= {
+    "append stands inside the loop over the children: a node without children never gets there.": in_loop,
 }
 
 # %% ../nbs/90_checking.ipynb #a5919a88
@@ -3343,7 +3626,7 @@ _relu_grad = declare(
     rule=NO_AUTOGRAD,
 )
 
-# %% ../nbs/90_checking.ipynb #16ca8a46
+# %% ../nbs/90_checking.ipynb #2e00848e
 #| code-fold: true
 RELU_SLOPES = {
     "the mask is missing: what arrives is passed on everywhere.": lambda x, g: g.clone(),
@@ -3358,6 +3641,7 @@ RELU_SLOPES = {
         x.sign() * g
     ),
 }
+FROM_INP = "the mask multiplies inp.g, which is asked for; what arrives is out.g."
 
 # %% ../nbs/90_checking.ipynb #b60454eb
 #| code-fold: true
@@ -3372,6 +3656,12 @@ _relu_grad.mistakes = {sentence: relu_back(slope) for sentence, slope in RELU_SL
     "inp itself is cut and changed; only inp.g is to be set.": lambda i, o: put_g(
         (i.clamp_(min=0), (i > 0) * o.g)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #7ab1eb9e
+#| code-fold: true
+_relu_grad.mistakes |= {
+    FROM_INP: lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g)),
 }
 
 # %% ../nbs/90_checking.ipynb #46b6e773
@@ -3742,6 +4032,14 @@ def linear_class(
         **more,
     )
 
+# %% ../nbs/90_checking.ipynb #7d49559e
+#| code-fold: true
+class OnCopies(linear_class()):
+    "Keeps copies of its parameters."
+
+    def __init__(self, *parameters):
+        super().__init__(*(parameter.clone() for parameter in parameters))
+
 # %% ../nbs/90_checking.ipynb #4762f4c8
 #| code-fold: true
 _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MISTAKES.items()} | {
@@ -3753,6 +4051,12 @@ _Linear.mistakes = {sentence: linear_class(grad) for sentence, grad in LAYER_MIS
     "a ReLU is applied; a linear layer has none.": linear_class(
         forward=lambda x, w, b: (x @ w + b).clamp(min=0)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #0ee9a496
+#| code-fold: true
+_Linear.mistakes |= {
+    "w and b are copied (clone), so the tensors that were handed over get no gradient; keep those.": OnCopies,
 }
 
 # %% ../nbs/90_checking.ipynb #b5b550f7
@@ -3841,6 +4145,12 @@ _ReLU.mistakes = {sentence: relu_class(relu_back(slope)) for sentence, slope in 
     "backward sets nothing.": relu_class(lambda inp, out: None),
 }
 
+# %% ../nbs/90_checking.ipynb #ad1148f9
+#| code-fold: true
+_ReLU.mistakes |= {
+    FROM_INP: relu_class(lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g))),
+}
+
 # %% ../nbs/90_checking.ipynb #06ff9f10
 #| code-fold: true
 @solves(
@@ -3871,20 +4181,34 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
         loss_fn.backward()
         yield f"{first}.g", look_up(inputs, f"{first}.g")
 
-# %% ../nbs/90_checking.ipynb #4511fde8
+# %% ../nbs/90_checking.ipynb #90b620db
 #| code-fold: true
 def loss_class(loss: Callable, slope: Callable) -> type:
     "A loss class from the loss and its slope, both functions of (output, target)."
 
     class Loss:
         def __call__(self, output, target):
-            self.seen = output, target
-            return loss(output, target)
+            self.seen, self.out = (output, target), loss(output, target)
+            return self.out
 
         def backward(self):
             self.seen[0].g = slope(*self.seen)
 
     return Loss
+
+
+def waits(loss_class: type) -> type:
+    "The same loss, with a backward that reads the gradient of the loss."
+
+    class Waits(loss_class):
+        def backward(self):
+            super().backward()
+            self.seen[0].g *= self.out.g
+
+    return Waits
+
+
+WAITS = "nothing arrives at the loss, so it has no .g of its own: the way back begins here, with 1."
 
 # %% ../nbs/90_checking.ipynb #1c8957f1
 #| code-fold: true
@@ -3920,6 +4244,12 @@ _MSELoss.mistakes = {sentence: mse_class(slope) for sentence, slope in MSE_SLOPE
     ),
     "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
     "backward sets nothing.": mse_class(lambda o, t: None),
+}
+
+# %% ../nbs/90_checking.ipynb #e8b04698
+#| code-fold: true
+_MSELoss.mistakes |= {
+    WAITS: waits(mse_class()),
 }
 
 # %% ../nbs/90_checking.ipynb #a6430f25
@@ -3975,7 +4305,7 @@ class Squared(Times):
 
     forward, slope = (lambda self, inp: inp**2), (lambda self: 2 * self.inp)
 
-# %% ../nbs/90_checking.ipynb #0d6e306a
+# %% ../nbs/90_checking.ipynb #22694c43
 #| code-fold: true
 def run_sequential(answer: type, inputs: dict) -> Iterator:
     "Forward, a gradient for what came out, backward; the layers note when it is their turn."
@@ -3989,8 +4319,11 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
         out.g = inputs["upstream"].clone()
         try:
             model.backward()
-        finally:
-            yield BACK, tuple(order)
+        except BaseException:
+            if order:  # the order explains the exception
+                yield BACK, tuple(order)
+            raise
+        yield BACK, tuple(order)
         yield "x.g", look_up(inputs, "x.g")
 
 # %% ../nbs/90_checking.ipynb #8b38d027
@@ -4117,7 +4450,10 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #bb23e5bc
+# %% ../nbs/90_checking.ipynb #7bb74847
+import inspect
+
+# %% ../nbs/90_checking.ipynb #17fb1358
 #| code-fold: true
 def run_function(*names: str) -> Callable:
     "Apply a Function to leaves, and let autograd call its backward."
@@ -4125,12 +4461,16 @@ def run_function(*names: str) -> Callable:
     def run(answer, inputs):
         if not issubclass(answer, torch.autograd.Function):
             raise TypeError("the class must be derived from torch.autograd.Function")
-        leaves = {name: inputs[name].clone().requires_grad_() for name in names}
+        for method in ("forward", "backward"):
+            if not isinstance(inspect.getattr_static(answer, method), staticmethod):
+                raise TypeError(f"{method} must be a static method: write @staticmethod above it")
+        asked = [name for name in names if name not in inputs.get("constants", ())]
+        leaves = {name: inputs[name].clone().requires_grad_(name in asked) for name in names}
         out = answer.apply(*leaves.values())
         yield f"apply({', '.join(names)})", out
         if isinstance(out, Tensor):
             out.backward(inputs["upstream"])
-            yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in names)
+            yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in asked)
 
     return run
 
@@ -4188,6 +4528,14 @@ _ReLUFunction.mistakes = {sentence: function_class(slope) for sentence, slope in
     ),
 }
 
+# %% ../nbs/90_checking.ipynb #cacce440
+#| code-fold: true
+_ReLUFunction.mistakes |= {
+    "ctx.saved_tensors is a tuple, even if one tensor was saved: (x,) = ctx.saved_tensors.": function_class(
+        lambda x, g: g * ((x,) > 0)
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #4fa6140b
 #| code-fold: true
 _ReLUFunction.reason, *_ReLUFunction.hints = (
@@ -4211,22 +4559,29 @@ class ReLUFunction(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         return out_grad * (x > 0)
 
-# %% ../nbs/90_checking.ipynb #1e4192fe
+# %% ../nbs/90_checking.ipynb #c3a78ea0
 #| code-fold: true
 _LinearFunction = declare(
     "LinearFunction",
     "08_autograd",
     "LinearFunction.apply(inp, w, b)",
-    "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order.",
-    cases=lambda: {
-        title: linear_case(*sizes) for title, sizes in LAYER_CASES.items() if "already" not in title
-    },
+    "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order; one that is not needed (ctx.needs_input_grad tells) may be None.",
     run=run_function("inp", "w", "b"),
     truth=Truth(
-        lambda inp, w, b, upstream: {"apply(inp, w, b)": inp @ w + b},
-        gradient_of=lambda inp, w, b, upstream: ((inp @ w + b) * upstream).sum(),
+        lambda inp, w, b, **rest: {"apply(inp, w, b)": inp @ w + b},
+        gradient_of=lambda inp, w, b, upstream, **rest: ((inp @ w + b) * upstream).sum(),
         gradients=("inp.grad", "w.grad", "b.grad"),
     ),
+)
+
+# %% ../nbs/90_checking.ipynb #a97ebdfa
+#| code-fold: true
+_LinearFunction.cases = lambda: (
+    {title: linear_case(*sizes) for title, sizes in LAYER_CASES.items() if "already" not in title}
+    | {
+        "inp is data, which needs no gradient": linear_case(5, 2, 3) | {"constants": ("inp",)},
+        "w and b are frozen": linear_case(2, 3, 4) | {"constants": ("w", "b")},
+    }
 )
 
 # %% ../nbs/90_checking.ipynb #aa6cb3d9
@@ -4246,12 +4601,26 @@ def linear_function(back: Callable, value: Callable = lambda inp, w, b: inp @ w 
 
     return Function
 
-# %% ../nbs/90_checking.ipynb #29ae23c3
+# %% ../nbs/90_checking.ipynb #f4563947
 #| code-fold: true
 def three(x: Tensor, w: Tensor, g: Tensor, /, **wrong: Any) -> tuple:
     "The three gradients, some of them replaced."
     right = {"inp": g @ w.T, "w": x.T @ g, "b": g.sum(0)}
     return tuple((right | wrong).values())
+
+
+SavesThem = linear_function(three)
+
+
+def as_needed(choose: Callable) -> type:
+    "A Function that returns what `choose(gradients, ctx.needs_input_grad)` makes of the right gradients."
+
+    class Function(SavesThem):
+        @staticmethod
+        def backward(ctx, upstream):
+            return choose(three(*ctx.saved_tensors, upstream), ctx.needs_input_grad)
+
+    return Function
 
 # %% ../nbs/90_checking.ipynb #62d4de28
 #| code-fold: true
@@ -4317,10 +4686,19 @@ class SavesNothing(torch.autograd.Function):
         inp, w = ctx.saved_tensors
         return three(inp, w, upstream)
 
-# %% ../nbs/90_checking.ipynb #a81fc7db
+# %% ../nbs/90_checking.ipynb #c50b256a
 #| code-fold: true
 _LinearFunction.mistakes |= {
     "forward kept nothing: ctx.save_for_backward(inp, w) makes them ctx.saved_tensors.": SavesNothing,
+    "all are None where inp needs no gradient; ctx.needs_input_grad answers for each input by itself.": as_needed(
+        lambda found, needed: found if needed[0] else (None, None, None)
+    ),
+    "a gradient that is not needed leaves its place empty; put None there, so that three are returned.": as_needed(
+        lambda found, needed: found[: sum(needed)]
+    ),
+    "None stands where a gradient is needed, and a gradient where it is not.": as_needed(
+        lambda found, needed: tuple(None if need else one for one, need in zip(found, needed, strict=True))
+    ),
     "the biases are missing in forward.": linear_function(three, lambda inp, w, b: inp @ w),
     "a ReLU is applied in forward; a linear layer has none.": linear_function(
         three, lambda inp, w, b: (inp @ w + b).clamp(min=0)
@@ -4551,6 +4929,12 @@ _softmax.mistakes |= {
         (e := shifted(x).exp()) / e.sum(-1)
     ),
     "the signs are turned round: the largest logit must get the largest share.": lambda x: soft(-x, -1),
+}
+
+# %% ../nbs/90_checking.ipynb #edeac7c7
+#| code-fold: true
+_softmax.mistakes |= {
+    "x is divided by its maximum; subtract it.": lambda x: soft(x / x.amax(-1, keepdim=True), -1),
 }
 
 # %% ../nbs/90_checking.ipynb #d544ba70
@@ -4806,6 +5190,17 @@ _cross_entropy.mistakes |= {
     "the mean is missing: the loss is one number.": lambda x, t: -picked(log_soft(x, 1), t),
 }
 
+# %% ../nbs/90_checking.ipynb #457450b8
+#| code-fold: true
+_cross_entropy.mistakes |= {
+    "one maximum is subtracted from all rows: a row far below it underflows to log(0).": lambda x, t: (
+        -picked(x - x.max() - (x - x.max()).exp().sum(1, keepdim=True).log(), t).mean()
+    ),
+    "the most likely class is picked; pick the right one, target.": lambda x, t: (
+        -log_soft(x, 1).amax(1).mean()
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #8f256d2e
 #| code-fold: true
 @solves(
@@ -4862,13 +5257,25 @@ SLOPE_MISTAKES = {
     ),
 }
 
-# %% ../nbs/90_checking.ipynb #b8c9211e
+# %% ../nbs/90_checking.ipynb #ed9ee0ac
 #| code-fold: true
 SLOPE_MISTAKES |= {
     "softmax runs over the batch; it must run over the classes.": lambda x, t: (
         (soft(x, 0) - one_hot(t, x.shape[1])) / len(t)
     ),
     "exp overflows: subtract each row's maximum first.": careless_slope,
+    "1 is subtracted from every class; only the right one of each row loses it.": lambda x, t: (
+        (soft(x, 1) - 1) / len(t)
+    ),
+    "only the right class has a gradient; the others keep their softmax / n.": lambda x, t: (
+        right_slope(x, t) * one_hot(t, x.shape[1])
+    ),
+    "p (1 - p) is softmax's own slope; the slope of the loss is softmax minus one-hot.": lambda x, t: (
+        soft(x, 1) * (1 - soft(x, 1)) / len(t)
+    ),
+    "-1 / p is the slope in the probability; go on through the softmax, to the logits.": lambda x, t: (
+        -one_hot(t, x.shape[1]) / soft(x, 1) / len(t)
+    ),
 }
 _cross_entropy_grad.mistakes = SLOPE_MISTAKES | {
     "1 is subtracted in whole columns ([:, target]); pair rows and targets: [arange(n), target].": lambda x, t: (
@@ -4923,6 +5330,12 @@ _CrossEntropyLoss.mistakes = {
     ),
 }
 
+# %% ../nbs/90_checking.ipynb #5eecb916
+#| code-fold: true
+_CrossEntropyLoss.mistakes |= {
+    WAITS: waits(loss_class(true_cross_entropy, right_slope)),
+}
+
 # %% ../nbs/90_checking.ipynb #d5d7a0e5
 #| code-fold: true
 _CrossEntropyLoss.reason, *_CrossEntropyLoss.hints = (
@@ -4958,7 +5371,7 @@ _accuracy = declare(
     truth=Truth(lambda logits, target: (logits.argmax(1) == target).double().mean()),
 )
 
-# %% ../nbs/90_checking.ipynb #dd1a3342
+# %% ../nbs/90_checking.ipynb #cd78c9f4
 #| code-fold: true
 _accuracy.cases = lambda: {
     "5 × 3, three right": labelled(
@@ -4967,6 +5380,7 @@ _accuracy.cases = lambda: {
     "square, one right": labelled(torch.tensor([[-1.0, -2, -3], [5, 1, 0], [0, 7, 2]]), 0, 2, 0),
     "all right": labelled(torch.tensor([[3.0, 1], [0, 2], [9, 8]]), 0, 1, 0),
     "none right": labelled(torch.tensor([[3.0, 1, 2, 0]]), 2),
+    "the largest of all in row 0": labelled(torch.tensor([[0.0, 9, 1], [2, 1, 0], [0, 1, 3]]), 1, 0, 0),
     "six rows, two right": labelled(
         rand(6, 4, seed=8),
         *rand(6, 4, seed=8).argmax(1)[:2].tolist(),
@@ -5000,6 +5414,17 @@ _accuracy.mistakes |= {
     "this is the mean probability of the right class; count rows.": lambda x, t: picked(soft(x, 1), t).mean(),
 }
 
+# %% ../nbs/90_checking.ipynb #b541021c
+#| code-fold: true
+_accuracy.mistakes |= {
+    "argmax() without a dimension searches the whole tensor; each row has a largest one: argmax(1).": lambda x, t: (
+        (x.argmax() == t).float().mean()
+    ),
+    "max(1) gives a pair, (values, indices); the indices are what you compare.": lambda x, t: (
+        (x.max(1) == t).float().mean()
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #f90efba1
 #| code-fold: true
 @solves(
@@ -5012,10 +5437,11 @@ _accuracy.mistakes |= {
 def accuracy(logits, target):
     return (logits.argmax(dim=1) == target).float().mean().item()
 
-# %% ../nbs/90_checking.ipynb #9c680bf1
+# %% ../nbs/90_checking.ipynb #43ef8a3c
 #| code-fold: true
 def as_batches(value: Any, n: int) -> Any:
     "Slices, lists, ranges and tensors of indices, all as tuples of indices."
+    value = value[:10_000] if isinstance(value, Tensor) and value.ndim else value
     batches = list(itertools.islice(value, 10_000)) if hasattr(value, "__iter__") else value
     if not isinstance(batches, list):
         return value
@@ -5100,6 +5526,14 @@ _minibatches.mistakes |= {
     "these are the starts; a batch is a slice, or a list of indices.": lambda n, size: list(
         range(0, n, size)
     ),
+}
+
+# %% ../nbs/90_checking.ipynb #34bd6576
+#| code-fold: true
+_minibatches.mistakes |= {
+    "the last range goes on past n; a slice would stop there, or min(i + batch_size, n).": lambda n, size: [
+        range(i, i + size) for i in range(0, n, size)
+    ],
 }
 
 # %% ../nbs/90_checking.ipynb #7b9b5d2e
@@ -5347,6 +5781,14 @@ _sgd_momentum.mistakes |= {
     )[0],
 }
 
+# %% ../nbs/90_checking.ipynb #7c428640
+#| code-fold: true
+_sgd_momentum.mistakes |= {
+    "the velocity collects -lr * gradient, another convention; here it collects gradients, and lr comes after.": optimiser(
+        lambda v, g, lr, m: m * v - lr * g, lambda v, old, g, lr, m: v
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #616f219b
 #| code-fold: true
 @solves(
@@ -5427,6 +5869,15 @@ _collate.mistakes |= {
         columns(s)[1],
     ),
     "the samples are in reverse order.": lambda s: columns(s[::-1]),
+}
+
+# %% ../nbs/90_checking.ipynb #f7bc74b7
+#| code-fold: true
+_collate.mistakes |= {
+    "the targets are plain numbers; stack joins tensors, torch.tensor makes one of numbers.": lambda s: (
+        columns(s)[0],
+        torch.stack([y for _, y in s]),
+    ),
 }
 
 # %% ../nbs/90_checking.ipynb #26278b7e
