@@ -18,13 +18,22 @@ function Para(para)
   if is_source then return {} end
 end
 
+local function lines_of(text)
+  local lines = pandoc.List()
+  for line in (text .. "\n"):gmatch("(.-)\n") do lines:insert(line) end
+  return lines
+end
+
+local function patched_class(lines, i) -- to which fastcore's @patch adds the function of this line
+  return (lines[i] .. (lines[i + 1] or "")):match("^def [%w_]+%(%s*[sc][el][ls]f?: ([%w_]+)")
+end
+
 -- A fold says what it holds: what its cell defines, else what it draws, imports or sets. A `code-summary` of the cell goes before.
 local function summary_of(code)
-  local defined, set, lines = pandoc.List(), pandoc.List(), pandoc.List()
-  for line in (code .. "\n"):gmatch("(.-)\n") do lines:insert(line) end
+  local defined, set, lines = pandoc.List(), pandoc.List(), lines_of(code)
   for i, line in ipairs(lines) do
     local kind, name = line:match("^(%l+) ([%w_]+)")
-    local class = (line .. (lines[i + 1] or "")):match("^def [%w_]+%(%s*self: ([%w_]+)") -- fastcore's @patch
+    local class = patched_class(lines, i)
     if kind == "def" or kind == "class" then defined:insert(class and class .. "." .. name or name) end
     local target = line:match("^([%a_][%w_.]*)[^=()]* [|+]?= ")
     if target and not set:includes(target) then set:insert(target) end
@@ -39,4 +48,58 @@ function CodeBlock(code)
   if not code.attributes["code-fold"] or code.attributes["code-summary"] then return end
   code.attributes["code-summary"] = summary_of(code.text)
   return code
+end
+
+-- show_doc loses part of a signature: `*`, the fields of a named tuple, the names of types. The cell that defines the thing stands
+-- on the same page, in ruff's layout, so the Reference takes the signature from there.
+local function signature(lines, first) -- of the function that begins in this line, without self or cls
+  local last = first
+  if lines[first]:find("%($") then repeat last = last + 1 until lines[last]:find("^%s*%)") end
+  local kept = pandoc.List({ table.unpack(lines, first, last) })
+  kept[1] = kept[1]:gsub("%([sc][el][ls]f?%f[^%w_][^,)]*,? ?", "(")
+  kept = kept:filter(function(line) return not line:find("^%s*[sc][el][ls]f?[,:]") end)
+  return #kept == 2 and pandoc.List({ kept[1] .. kept[2]:gsub("^%s*", "") }) or kept
+end
+
+local function class_signature(lines, first) -- the header of the class, its fields, its __init__
+  local kept, in_docstring, i = pandoc.List({ lines[first] }), false, first + 1
+  while lines[i] and (lines[i] == "" or lines[i]:find("^ ")) do
+    if not in_docstring and lines[i]:find("^    def __init__%(") then kept:extend(signature(lines, i)) end
+    if not in_docstring and lines[i]:find("^    [%a_][%w_]*: ") then kept:insert(lines[i]) end
+    in_docstring, i = in_docstring ~= (select(2, lines[i]:gsub('"""', "")) == 1), i + 1
+  end
+  return kept
+end
+
+local function signatures(blocks) -- of all functions, classes and methods in the page's cells, by name
+  local found = {}
+  local function look(code)
+    local lines, class = lines_of(code.text), nil
+    for i, line in ipairs(code.classes:includes("cell-code") and lines or {}) do
+      local indent, kind, name = line:match("^( *)(%l+) ([%w_]+)")
+      if kind == "class" and indent == "" then
+        class, found[name] = name, class_signature(lines, i)
+      elseif kind == "def" and indent == "" then
+        local patched = patched_class(lines, i)
+        found[patched and patched .. "." .. name or name] = signature(lines, i)
+      elseif kind == "def" and #indent == 4 and class then
+        found[class .. "." .. name] = signature(lines, i):map(function(l) return l:sub(5) end)
+      end
+    end
+  end
+  blocks:walk({ CodeBlock = look })
+  return found
+end
+
+function Pandoc(doc)
+  local found = signatures(doc.blocks)
+  doc.blocks = doc.blocks:walk({ Blocks = function(blocks)
+    for i = 2, #blocks do
+      local name = blocks[i - 1].t == "Header" and pandoc.utils.stringify(blocks[i - 1])
+      local is_entry = name and blocks[i].t == "CodeBlock" and not blocks[i].classes:includes("cell-code")
+      if is_entry and found[name] then blocks[i].text = table.concat(found[name], "\n") end
+    end
+    return blocks
+  end })
+  return doc
 end

@@ -1,7 +1,12 @@
 """The site that Quarto built, in `_docs` (`make docs` makes it; skipped where there is none): whole, and sufficient to itself."""
 
+import ast
+import html
+import importlib
+import inspect
 import json
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -61,6 +66,53 @@ def test_a_fold_says_what_it_holds(notebook):
         if "#| code-summary:" not in cell:
             for patched, name in re.findall(r"^(?:class|def) (?=\w+(?:\(\s*self: (\w+))?)(\w+)", cell, re.M):
                 assert f"<code>{patched and patched + '.'}{name}</code>" in summary
+
+
+def parameters(code):
+    "The parameters or fields that the first lines of a definition name, as (name, kind)."
+    try:
+        (node,) = ast.parse(code).body
+    except SyntaxError:  # no body yet
+        (node,) = ast.parse(f"{code}\n{'':8}...").body
+    inits = [n for n in node.body if isinstance(n, ast.FunctionDef)]
+    if isinstance(node, ast.ClassDef) and not inits:
+        return [(n.target.id, "field") for n in node.body if isinstance(n, ast.AnnAssign)]
+    args = (inits or [node])[0].args
+    kinds = {
+        "POSITIONAL_OR_KEYWORD": args.args,
+        "VAR_POSITIONAL": [args.vararg],
+        "KEYWORD_ONLY": args.kwonlyargs,
+        "VAR_KEYWORD": [args.kwarg],
+    }
+    return [(arg.arg, kind) for kind, found in kinds.items() for arg in found if arg]
+
+
+def true_parameters(thing):
+    "The same from the package itself."
+    if is_dataclass(thing):
+        return [(f.name, "field") for f in fields(thing)]
+    if hasattr(thing, "_fields"):
+        return [(name, "field") for name in thing._fields]
+    if inspect.isclass(thing) and "__init__" not in vars(thing):
+        return []
+    found = inspect.signature(thing).parameters.values()
+    return [(p.name, p.kind.name) for p in found if p.name != "self"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_reference_has_every_parameter(notebook):
+    "And its kind: offline.lua takes signatures from the cells, since show_doc loses the `*` and the fields."
+    name = re.sub(r"^\d+_", "", notebook.stem)
+    reference = text(SITE / f"{name}.html").partition('id="reference"')[2]
+    entries = re.findall(r'<h3[^>]*>(.*?)</h3>\s*<div class="sourceCode"[^>]*>(.*?)</div>', reference, re.S)
+    assert bool(entries) == bool(reference)
+    for entry in entries:
+        title, code = (html.unescape(re.sub(r"<[^>]+>", "", part)) for part in entry)
+        thing = importlib.import_module(f"lesson13.{name.replace('log_sum_exp', 'losses')}")
+        for part in title.split("."):
+            thing = getattr(thing, part)
+        assert parameters(code) == true_parameters(thing), title
+        assert code.startswith("class ") == inspect.isclass(thing), title
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
