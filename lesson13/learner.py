@@ -230,7 +230,7 @@ def _epoch(model, loss_fn, opt, loader) -> list[float]:
         losses.append(loss.item())
     return losses
 
-# %% ../nbs/11_learner.ipynb #63776db1
+# %% ../nbs/11_learner.ipynb #2945cdcd
 def fit(
     model: Module | nn.Module,  # from x to logits; ours or PyTorch's
     loss_fn: Callable,  # from logits and targets to the loss
@@ -238,7 +238,7 @@ def fit(
     train_loader: Iterable,  # batches (x, y), gone through once an epoch
     valid_loader: Iterable,  # batches that are only measured
     epochs: int,  # how often to go through the training data
-) -> History:  # losses and accuracies, as in notebook 10
+) -> History:  # losses and accuracies, as `train` returns them
     "Train `model` in place. It knows nothing of layers, pixels or files."
     history = History(n_batches=len(train_loader))
     for _ in range(epochs):
