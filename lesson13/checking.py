@@ -165,7 +165,7 @@ def plain(value: Any) -> Any:
         return tuple(plain(item) for item in value)
     return str(value)[:1000] if isinstance(value, str) else Odd(of_type(value))
 
-# %% ../nbs/90_checking.ipynb #b41c8bd0
+# %% ../nbs/90_checking.ipynb #a0e8ccea
 def plain_tensor(value: Tensor) -> Tensor | Odd:
     "A tensor in the plain form."
     if value.numel() > 1_000_000:
@@ -174,7 +174,8 @@ def plain_tensor(value: Tensor) -> Tensor | Odd:
         return Odd("a tensor of complex numbers" if value.is_complex() else "a tensor without values")
     value = value.detach().cpu()
     value = value if value.layout == torch.strided else value.to_dense()
-    return value.to(torch.float64 if value.is_floating_point() else value.dtype).clone().as_subclass(Tensor)
+    kind = torch.float64 if value.is_floating_point() else value.dtype
+    return value.to(kind, copy=True).as_subclass(Tensor)
 
 
 def a_or_an(noun: str) -> str:
@@ -202,11 +203,12 @@ def same_kind(got: Tensor, want: Tensor) -> bool:
     "Whole numbers must not arrive as floats."
     return want.is_floating_point() or not got.is_floating_point()
 
-# %% ../nbs/90_checking.ipynb #9ab326a6
+# %% ../nbs/90_checking.ipynb #878375fc
 def near(got: Tensor, want: Tensor) -> Tensor:
     "Which elements agree to one part in 10,000, or to 2 in 100,000 of the largest finite one?"
     got, want = got.double(), want.double()
-    scale = want[want.isfinite()].abs().max().item() if want.isfinite().any() else 1.0
+    finite = want[want.isfinite()]
+    scale = finite.abs().max().item() if finite.numel() else 1.0
     return torch.isclose(got, want, rtol=1e-4, atol=2e-5 * scale + 1e-9, equal_nan=True)
 
 # %% ../nbs/90_checking.ipynb #e0dd7a84
@@ -242,17 +244,17 @@ def same_error(one: BaseException | None, other: BaseException | None) -> bool:
     says_little = isinstance(one, AttributeError | TypeError | NameError)
     return type(one) is type(other) and (not says_little or str(one) == str(other))
 
-# %% ../nbs/90_checking.ipynb #d37f47c1
-def try_case(exercise: Exercise, answer: Any, inputs: dict) -> Outcome:
+# %% ../nbs/90_checking.ipynb #e07b1d69
+def try_case(exercise: Exercise, answer: Any, inputs: dict, watched: bool = True) -> Outcome:
     "Run an answer on a copy of one case's inputs."
     after, outcome = copy.deepcopy(inputs), Outcome()
-    watch = Calls() if exercise.rule else contextlib.nullcontext()
+    watch = Calls() if exercise.rule and watched else contextlib.nullcontext()
     try:
         with watch:
             for name, value in exercise.run(answer, after):
                 outcome.values[name] = plain(value)
         outcome.changed = changes(inputs, after, meant=outcome.values)
-        outcome.calls = watch.calls if exercise.rule else []
+        outcome.calls = watch.calls if isinstance(watch, Calls) else []
     except TimeUp:
         raise
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
@@ -351,12 +353,13 @@ def measured(truth: Truth, inputs: dict, name: str, index: tuple) -> float:
     held = float(held[index]) if isinstance(held, Tensor) else held
     return held + (heights[0] - heights[1]) / (2 * step)
 
-# %% ../nbs/90_checking.ipynb #5d86f2a4
+# %% ../nbs/90_checking.ipynb #fdadc6f9
 import builtins
 import ctypes
 import io
 import json
 import linecache
+import operator
 import os
 import random
 import signal
@@ -491,7 +494,7 @@ class Notepad(io.TextIOBase):
         self.kept += str(text)[: max(0, 1000 - len(self.kept))]
         return len(text)
 
-# %% ../nbs/90_checking.ipynb #bcb6ab6c
+# %% ../nbs/90_checking.ipynb #12302aab
 def saved_settings() -> list[tuple[Callable, Any]]:
     "Settings that must be as before, each after the function that puts it back."
     return [
@@ -503,7 +506,7 @@ def saved_settings() -> list[tuple[Callable, Any]]:
         (random.setstate, random.getstate()),
         (sys.setrecursionlimit, sys.getrecursionlimit()),
         (sys.settrace, sys.gettrace()),
-        (sys.setprofile, sys.getprofile()),
+        (restore_profile, sys.getprofile()),
         (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
         (vars(torch._tensor_str.PRINT_OPTS).update, dict(vars(torch._tensor_str.PRINT_OPTS))),
         (os.chdir, os.getcwd()),
@@ -523,10 +526,16 @@ def numpy_settings() -> list[tuple[Callable, Any]]:
         ]
     )
 
-# %% ../nbs/90_checking.ipynb #ffc5b7c1
+# %% ../nbs/90_checking.ipynb #7b30d2f5
 def default_device() -> Any:
     "Where new tensors are made."
     return torch.get_default_device() if hasattr(torch, "get_default_device") else torch.device("cpu")
+
+
+def restore_profile(function: Any) -> None:
+    "Put the profiler back, if it changed; that of %prun is no function, and stays."
+    if sys.getprofile() is not function:
+        sys.setprofile(function if callable(function) else None)
 
 
 def restore_device(device: Any) -> None:
@@ -613,10 +622,12 @@ def leave_modes(n_functions: int, n_operations: int) -> None:
     while torch._C._len_torch_function_stack() > n_functions:
         torch._C._pop_torch_function_stack()
 
-# %% ../nbs/90_checking.ipynb #ba4b21ef
+# %% ../nbs/90_checking.ipynb #6d9b1d06
 def put_back_functions(owner: Any, old: dict) -> None:
     "Give a module, or the class Tensor, the functions it had."
     now = dict(vars(owner))
+    if len(now) == len(old) and all(map(operator.is_, now.values(), old.values())):
+        return
     for name in [name for name, value in old.items() if now.get(name) is not value]:
         setattr(owner, name, old[name])
     for name in now.keys() - old.keys() if owner is Tensor else ():
@@ -954,7 +965,7 @@ def describe(value: Any) -> str:
         return f"({inside})" if len(inside) < 90 else f"a sequence of {len(value)}"
     return repr(value[:60])
 
-# %% ../nbs/90_checking.ipynb #ca7331a3
+# %% ../nbs/90_checking.ipynb #c1cfe819
 def cause_of_shape(inputs: dict, got: Tensor, want: Tensor) -> str:
     "What a wrong shape usually comes from."
     have, need = tuple(got.shape), tuple(want.shape)
@@ -968,6 +979,8 @@ def cause_of_shape(inputs: dict, got: Tensor, want: Tensor) -> str:
         return "The sizes are right but for dimensions of size 1: look at keepdim, reshape and unsqueeze."
     if len(have) == len(need) + 1 and have[1:] == need:
         return "There is one dimension too many in front: is the sum over the batch missing?"
+    if len(have) == len(need) + 1 and have[:-1] == need:
+        return "There is one dimension too many at the end: is a sum missing?"
     few = len(have) < len(need)
     return (
         "There are too few dimensions: is something summed or averaged that should stay apart?" if few else ""
@@ -986,12 +999,12 @@ def recognise(exercise: Exercise, trial: "Trial", name: str, first: int) -> str:
     alone = [sentence for sentence, outcomes in known.items() if agrees_in_case(name, first, trial, outcomes)]
     return alone[0] if len(alone) == 1 else ""
 
-# %% ../nbs/90_checking.ipynb #b9d9e169
+# %% ../nbs/90_checking.ipynb #a2ab1585
 def what_mistakes_give(exercise: Exercise, cases: dict[str, dict]) -> dict[str, list[Outcome]]:
     "The outcomes of every mistake."
     with usual_settings():
         return {
-            sentence: [try_case(exercise, wrong, inputs) for inputs in cases.values()]
+            sentence: [try_case(exercise, wrong, inputs, watched=False) for inputs in cases.values()]
             for sentence, wrong in exercise.mistakes.items()
         }
 
@@ -1031,13 +1044,13 @@ def agrees_in_case(name: str, case: int, trial: "Trial", outcomes: list[Outcome]
         return got.words == theirs.words
     return agree(theirs, got, name) and not agree(theirs, want, name)
 
-# %% ../nbs/90_checking.ipynb #55cfaa58
+# %% ../nbs/90_checking.ipynb #85abb6d3
 def guess(name: str, trial: "Trial") -> str:
     "What the numbers alone show: nan, infinity, zeros, a constant factor."
     pairs = [
         (got.values[name], want.values[name])
         for got, want in zip(trial.got, trial.want, strict=False)
-        if isinstance(got.values.get(name), Tensor) and got.values[name].shape == want.values[name].shape
+        if comparable(got.values.get(name), want.values.get(name))
     ]
     wrong = [(got, want) for got, want in pairs if want.dtype != torch.bool and not same(got, want)]
     if any(got.isnan().any() for got, _ in wrong):
@@ -1049,7 +1062,12 @@ def guess(name: str, trial: "Trial") -> str:
     single = all(want.numel() == 1 for _, want in wrong)
     return factor_in_words([factor(got.double(), want.double()) for got, want in wrong], single)
 
-# %% ../nbs/90_checking.ipynb #87156fde
+# %% ../nbs/90_checking.ipynb #23b1f10a
+def comparable(got: Any, want: Any) -> bool:
+    "Are both tensors, of one shape?"
+    return isinstance(got, Tensor) and isinstance(want, Tensor) and got.shape == want.shape
+
+
 def factor(got: Tensor, want: Tensor) -> float | None:
     "The one number by which `want` must be multiplied to give `got`; None if there is none."
     big = want.abs() > 1e-3 * want.abs().max()
@@ -1963,20 +1981,13 @@ def einsum_rule(calls: list, inputs: dict) -> str | None:
     "einsum itself."
     return None if any(name == "einsum" for name, _ in calls) else NO_EINSUM
 
-# %% ../nbs/90_checking.ipynb #2500e23d
+# %% ../nbs/90_checking.ipynb #8debdcd4
 #| code-fold: true
-def into(c: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    "A product by three loops, added to `c`."
-    for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(b.shape[0])):
-        c[i, j] += a[i, k] * b[k, j]
-    return c
-
-
-def three_loops(step: Callable) -> Callable:
-    "A product by three loops, in which `step(c, a, b, i, j, k)` is the innermost line."
+def three_loops(step: Callable, make: Callable = lambda a, b: a.new_zeros(len(a), b.shape[1])) -> Callable:
+    "A product by three loops: `make(a, b)` is filled by the innermost line, `step(c, a, b, i, j, k)`."
 
     def product(a, b):
-        c = torch.zeros(len(a), b.shape[1])
+        c = make(a, b)
         for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(b.shape[0])):
             step(c, a, b, i, j, k)
         return c
@@ -2025,14 +2036,14 @@ _matmul_loops.mistakes |= {
     ADDS_WITH_SUM: lambda a, b: torch.stack([torch.stack([(row * col).sum() for col in b.T]) for row in a]),
 }
 
-# %% ../nbs/90_checking.ipynb #df9c6729
+# %% ../nbs/90_checking.ipynb #e7dd6b2d
 #| code-fold: true
 _matmul_loops.mistakes |= {
     "return stands inside the loop over rows, so only the first row is filled; move it to the left.": lambda a, b: (
         torch.cat([matmul_loops(a[:1], b), torch.zeros(len(a) - 1, b.shape[1])])
     ),
-    "the result has the wrong shape: it must be (n, p), the rows of a by the columns of b.": lambda a, b: (
-        into(torch.zeros_like(a), a, b)
+    "the result has the wrong shape: it must be (n, p), the rows of a by the columns of b.": three_loops(
+        lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), lambda a, b: torch.zeros_like(a)
     ),
 }
 
@@ -2540,6 +2551,17 @@ _relu_sum.mistakes |= {
     ).relu(),
 }
 
+# %% ../nbs/90_checking.ipynb #70151432
+#| code-fold: true
+_relu_sum.mistakes |= {
+    "the intercepts are subtracted; they are added.": lambda x, s, i, w, b: (
+        (s * x[:, None] - i).relu() @ w + b
+    ),
+    "the sum runs over the points; add up the units, dim 1.": lambda x, s, i, w, b: (
+        ((s * x[:, None] + i).relu() * w).sum(0) + b
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #b5a0e96d
 #| code-fold: true
 @solves(
@@ -2675,6 +2697,14 @@ _hat_units.mistakes = {sentence: hat_with(weights) for sentence, weights in HAT_
     ),
 }
 
+# %% ../nbs/90_checking.ipynb #ca8729bc
+#| code-fold: true
+_hat_units.mistakes |= {
+    "there is a row for each unit; the three slopes come first, then the intercepts, then the weights.": lambda *hat: (
+        torch.tensor(hat_with(hat_weights)(*hat)).T
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #bbe1fa73
 #| code-fold: true
 @solves(
@@ -2778,6 +2808,12 @@ _curve_slope.mistakes |= {
     "the weight is inside the cut; a negative one bends a unit down and moves no cut.": lambda x, s, i, w: (
         (w * lines_of(x, s, i) > 0) * s * w
     ).sum(1),
+}
+
+# %% ../nbs/90_checking.ipynb #b37de9da
+#| code-fold: true
+_curve_slope.mistakes |= {
+    "torch.sign counts a unit that is cut as -1; it is flat there, so it counts 0.": units_add(torch.sign),
 }
 
 # %% ../nbs/90_checking.ipynb #387bb276
@@ -3938,6 +3974,14 @@ def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b
     put_g((w1, x.T @ below), (b1, below.sum(0)), (x, below @ w1.T))
     return loss
 
+# %% ../nbs/90_checking.ipynb #045a73ef
+#| code-fold: true
+_forward_and_backward.mistakes |= {
+    "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": by_hand(
+        lambda o, t: (((o - t) ** 2).mean(), 2 * (o - t) / (o - t).numel())
+    ),
+}
+
 # %% ../nbs/90_checking.ipynb #98384b7a
 #| code-fold: true
 _forward_and_backward.reason, *_forward_and_backward.hints = (
@@ -5057,7 +5101,7 @@ def log_softmax(x):
     s = x - x.amax(dim=-1, keepdim=True)
     return s - s.exp().sum(dim=-1, keepdim=True).log()
 
-# %% ../nbs/90_checking.ipynb #4f41de44
+# %% ../nbs/90_checking.ipynb #631f654b
 #| code-fold: true
 def labelled(x: Tensor, *labels: int, name: str = "logits") -> dict:
     "Logits, or log-probabilities, with their targets."
@@ -5068,7 +5112,8 @@ def log_prob_cases() -> dict[str, dict]:
     "Log-probabilities with targets."
     rows = {"4 × 3": (rand(4, 3, seed=1), 2, 0, 1, 2), "square, 3 × 3": (rand(3, 3, seed=2), 1, 1, 0)}
     rows |= {"a batch of one": (rand(1, 4, seed=3), 2), "two classes": (rand(5, 2, seed=4), 0, 1, 1, 0, 1)}
-    return {title: labelled(log_soft(x, -1), *y, name="log_probs") for title, (x, *y) in rows.items()}
+    cases = {title: labelled(log_soft(x, -1), *y, name="log_probs") for title, (x, *y) in rows.items()}
+    return cases | {"rows that are no probabilities": labelled(-rand(3, 4, seed=6).abs(), 3, 0, 2, name="log_probs")}
 
 
 def one_hot(target: Tensor, n_classes: int) -> Tensor:
@@ -5116,6 +5161,22 @@ _nll_loss.mistakes |= {
     "the probability is used (exp); its logarithm is asked for.": lambda p, t: -picked(p, t).exp().mean(),
     "the most likely class is picked; pick the right one, target.": lambda p, t: -p.amax(1).mean(),
     "every class is averaged; only the right one of each row counts.": lambda p, t: -p.mean(),
+}
+
+# %% ../nbs/90_checking.ipynb #f60a2b75
+#| code-fold: true
+_nll_loss.mistakes |= {
+    "the two indices are exchanged: the row comes first, log_probs[range(n), target].": lambda p, t: (
+        -p[t, torch.arange(len(t))].mean()
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #817aa0c4
+#| code-fold: true
+_nll_loss.mistakes |= {
+    "log_softmax is applied; log_probs are logarithms already, and are only picked from.": lambda p, t: (
+        true_cross_entropy(p, t)
+    ),
 }
 
 # %% ../nbs/90_checking.ipynb #751e2023
@@ -5198,6 +5259,14 @@ _cross_entropy.mistakes |= {
     ),
     "the most likely class is picked; pick the right one, target.": lambda x, t: (
         -log_soft(x, 1).amax(1).mean()
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #6b4a8d1e
+#| code-fold: true
+_cross_entropy.mistakes |= {
+    "logsumexp lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
+        -picked(x - x.logsumexp(1), t).mean()
     ),
 }
 
@@ -6327,6 +6396,14 @@ _whole_network.mistakes |= {
     ),
     "the softmax runs over the batch; it must run over the classes.": by_hand(
         lambda x, t: (-picked(log_soft(x, 0), t).mean(), (soft(x, 0) - one_hot(t, x.shape[1])) / len(t))
+    ),
+}
+
+# %% ../nbs/90_checking.ipynb #eb4be060
+#| code-fold: true
+_whole_network.mistakes |= {
+    "softmax first, its logarithm after: a share too small for a float became 0. Use x - logsumexp(x).": by_hand(
+        lambda x, t: (-picked(torch.softmax(x, 1).log(), t).mean(), right_slope(x, t))
     ),
 }
 

@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import cProfile
 import json
 import math
 import os
@@ -497,6 +498,33 @@ class UnpackedTuple(torch.autograd.Function):
         return above * (x > 0)
 
 
+def network_with_log_last(x, target, w1, b1, w2, b2):
+    a = (x @ w1 + b1).clamp(min=0)
+    p = shares(a @ w2 + b2)
+    loss, rows = -p[range(len(x)), target].log().mean(), range(len(x))
+    p[rows, target] -= 1
+    d = p / len(x)
+    w2.g, b2.g = a.T @ d, d.sum(0)
+    d = d @ w2.T * (a > 0)
+    w1.g, b1.g, x.g = x.T @ d, d.sum(0), d @ w1.T
+    return loss
+
+
+def pass_that_broadcasts(x, target, w1, b1, w2, b2):
+    a = (x @ w1 + b1).clamp(min=0)
+    error = a @ w2 + b2 - target
+    d = 2 * error / error.numel()
+    w2.g, b2.g = a.T @ d, d.sum(0)
+    d = d @ w2.T * (a > 0)
+    w1.g, b1.g, x.g = x.T @ d, d.sum(0), d @ w1.T
+    return (error**2).mean()
+
+
+def hat_by_units(left, peak, right):
+    up, down = 1 / (peak - left), 1 / (right - peak)
+    return torch.tensor([[1, -left, up], [1, -peak, -up - down], [1, -right, down]])
+
+
 HELD_OUT = [
     ("idx_header", header_little_endian, "counts most"),
     ("idx_header", header_without_refusal, "nothing is refused"),
@@ -614,6 +642,16 @@ HELD_OUT = [
     ("pixel_rows", lambda x: x.reshape(-1, len(x)) / 255, "n columns"),
     ("ReLUFunction", UnpackedTuple, "a tuple"),
     ("LinearFunction", LinearForInputs, "needs_input_grad"),
+    ("idx_header", lambda data: (int.from_bytes(data[:4], "big"), ()), ""),
+    ("whole_network", network_with_log_last, "logarithm"),
+    ("forward_and_backward", pass_that_broadcasts, "broadcast"),
+    ("hat_units", hat_by_units, "row for each unit"),
+    ("relu_sum", lambda x, s, i, w, b: (s * x[:, None] - i).clamp(min=0) @ w + b, "subtracted"),
+    ("relu_sum", lambda x, s, i, w, b: ((s * x[:, None] + i).clamp(min=0) * w).sum(0) + b, "points"),
+    ("curve_slope", lambda x, s, i, w: torch.sign(s * x[:, None] + i) @ (s * w), "torch.sign"),
+    ("nll_loss", lambda p, t: -p[t, range(len(t))].mean(), "exchanged"),
+    ("nll_loss", EXERCISES["cross_entropy"].answer, "logarithms already"),
+    ("cross_entropy", lambda x, t: -(x - x.logsumexp(1))[range(len(t)), t].mean(), "keepdim"),
     ("LinearFunction", LinearThatSumsItself, "None"),
 ]
 
@@ -702,6 +740,7 @@ SAID = [
     ("ReLUFunction", NotStatic, "@staticmethod"),
     ("init_scale", lambda n: torch.randn(n), "One number"),
     ("logsumexp", lambda x: torch.zeros(4, 4), "A square appeared"),
+    ("relu_sum", lambda x, s, i, w, b: (s * x[:, None] + i).relu() * w + b, "too many at the end"),
     ("training_step", lambda x, t, w, b, lr: w.requires_grad_().sub_(1), "torch.no_grad()"),
     ("training_step", lambda x, t, w, b, lr: print("x" * 200), "x" * 60 + "…"),
     ("lin", lambda x, w, b: 10**400, "a whole number"),
@@ -1302,6 +1341,13 @@ def test_an_import_without_end_is_stopped_too(monkeypatch, tmp_path):
     assert time.perf_counter() - began < 5
 
 
+def test_check_can_be_profiled():
+    "As with %prun, whose profiler is no function that could be set again."
+    profile = cProfile.Profile()
+    assert profile.runcall(check, "relu", lambda x: x.clamp(min=0)).passed
+    assert profile.getstats() and sys.getprofile() is None
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the alarm clock of POSIX")
 def test_an_alarm_that_was_set_before_still_rings(monkeypatch):
     monkeypatch.setattr(checking, "TIME_LIMIT", 0.1)
@@ -1334,6 +1380,42 @@ def test_what_it_says_of_things_that_are_no_answer():
     assert "return missing" in check("lin", lambda x, w, b: [x @ w + b][0:0] or None).text
     with pytest.raises(ValueError, match="did you mean 'lin_grad'"):
         check("lin_grd", None)
+
+
+ANYTHING = [
+    0,
+    True,
+    "x",
+    {},
+    [],
+    (None, None),
+    (1.0, lambda g: 1 / 0),
+    torch.tensor([]),
+    torch.ones(3, 3, dtype=torch.int64),
+    torch.ones(2, 3, dtype=torch.bfloat16),
+    (torch.ones(2, 3), torch.ones(4)),
+    [range(3)],
+    ([0.5], ["a"]),
+    float("inf"),
+    object(),
+    type,
+]
+
+
+@pytest.mark.parametrize("name", list(EXERCISES))
+def test_nothing_that_comes_back_breaks_the_report(name):
+    class Answer:
+        def __init__(self, *parameters): ...
+
+        def __call__(self, *inputs):
+            return value
+
+        def backward(self):
+            return value
+
+    for value in ANYTHING:
+        report = check(name, Answer if name[0].isupper() else lambda *inputs, value=value: value)
+        assert not report.passed and len(report.text.splitlines()) <= 6, (value, report)
 
 
 def test_inputs_of_the_failed_case_can_be_tried():
