@@ -122,6 +122,8 @@ def test_page_in_a_browser(open_page, assert_narrow, page):
     assert shown.title() and shown.locator("meta[name=description]").get_attribute("content")
     shown.set_viewport_size({"width": 1280, "height": 900})
     assert_narrow(shown)
+    cut = "graphs => graphs.filter(graph => graph.scrollWidth > graph.clientWidth).length"
+    assert shown.locator(".l13-graph").evaluate_all(cut) == 0
 
 
 def test_the_rest_of_a_long_line_hangs_below_its_beginning(open_page):
