@@ -5113,7 +5113,9 @@ def log_prob_cases() -> dict[str, dict]:
     rows = {"4 × 3": (rand(4, 3, seed=1), 2, 0, 1, 2), "square, 3 × 3": (rand(3, 3, seed=2), 1, 1, 0)}
     rows |= {"a batch of one": (rand(1, 4, seed=3), 2), "two classes": (rand(5, 2, seed=4), 0, 1, 1, 0, 1)}
     cases = {title: labelled(log_soft(x, -1), *y, name="log_probs") for title, (x, *y) in rows.items()}
-    return cases | {"rows that are no probabilities": labelled(-rand(3, 4, seed=6).abs(), 3, 0, 2, name="log_probs")}
+    return cases | {
+        "rows that are no probabilities": labelled(-rand(3, 4, seed=6).abs(), 3, 0, 2, name="log_probs")
+    }
 
 
 def one_hot(target: Tensor, n_classes: int) -> Tensor:

@@ -106,8 +106,20 @@ def notebooks() -> tuple[int, int]:
 
 def pytest() -> tuple[int, int]:
     "The tests in tests/: browser, command line, package, properties."
-    workers, everything = str(min(os.cpu_count() or 1, 4)), ["-m", ""] if "--slow" in sys.argv else []
-    code, output = run(tool("pytest"), "-q", "-n", workers, "--dist", "loadfile", "tests", "-rs", *everything)
+    workers = str(min(2 * (os.cpu_count() or 1), 6))  # more than cores, since many tests wait for something
+    options = [
+        "-n",
+        workers,
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+        "-rs",
+        "--max-worker-restart",
+        "0",
+    ]
+    longest = ["tests/test_notebooks.py", "tests/test_pages.py"]  # these first, or all would wait for them
+    everything = ["-m", ""] if "--slow" in sys.argv else []
+    code, output = run(tool("pytest"), "-q", *options, *longest, "tests", *everything)
     count = {
         word: int(number)
         for number, word in re.findall(r"(\d+) (passed|failed|error)", output.splitlines()[-1])
