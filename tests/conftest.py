@@ -30,6 +30,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
+APART = (
+    "test_notebooks.py",
+    "test_pages.py",
+)  # one notebook a test, and long: each goes to whichever worker is free
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = (
     "disable-gpu",
@@ -43,6 +47,13 @@ TEMPLATE_HOSTS = ("cdnjs.cloudflare.com", "cdn.jsdelivr.net", "unpkg.com")
 SITE_HOST = "http://site.test/"  # there is no such host: its answers come from a folder
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A test</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{}</body></html>"""
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers (--dist loadgroup) the other files stay whole, because their tests share what they set up."""
+    for item in items:
+        if item.path.name not in APART:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def find_chromium():
