@@ -931,7 +931,7 @@ WRONG_TYPES = {
     "a generator": "A function with yield makes a generator; return gives a value.",
 }
 
-# %% ../nbs/90_checking.ipynb #3795a656
+# %% ../nbs/90_checking.ipynb #9b69d8a9
 def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor) -> str:
     "A sentence about the first wrong element; of a gradient, the first that does not lie on a kink."
     wrong = [tuple(place) for place in (~near(got, want)).nonzero().tolist()]
@@ -939,7 +939,7 @@ def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor
     if name in truth.gradients:  # on a kink central differences measure neither slope
         smooth = (i for i in wrong[:20] if abs(measured(truth, inputs, name, i) - float(want[i])) < 1e-3)
         index = next(smooth, index)
-    place = f"{name}{list(index) if index else ''}"
+    place = f"{name.removeprefix('the ')}{list(index)}" if index else name
     sentence = f"{place} is {number(got[index])}; expected {number(want[index])}"
     if name in truth.gradients:
         sentence += f" (central differences measure {number(measured(truth, inputs, name, index))})"
@@ -1149,7 +1149,7 @@ def report_on(exercise: Exercise, trial: Trial) -> Report:
     mistake = recognise(exercise, trial, faults[first].name, first) if whole else ""
     return report_on_fault(exercise, trial, faults, first, mistake)
 
-# %% ../nbs/90_checking.ipynb #0306e86e
+# %% ../nbs/90_checking.ipynb #632a3a88
 def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, mistake: str) -> Report:
     "The lines of a report on a wrong answer."
     fault, title = faults[first], list(trial.cases)[first]
@@ -1160,7 +1160,7 @@ def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, 
     printed = " ".join(trial.printed.split())
     lines = [f"Case: {title}{tally}.", capital(fault.sentence), cause]
     lines += [f"It printed: {shortened(printed, 80)}"] if printed else []
-    lines += [f'hint("{exercise.name}") helps on.']
+    lines += [f'hint("{exercise.name}") takes you further.']
     return Report(
         exercise.name, fault.status, [*filter(None, lines)], mistake, copy.deepcopy(trial.cases[title])
     )
@@ -1741,7 +1741,8 @@ def stratified_split(y):
     train = [place for place in range(len(y)) if place not in valid]
     return train, valid
 
-# %% ../nbs/90_checking.ipynb #9ed79ea1
+# %% ../nbs/90_checking.ipynb #2a26c41a
+#| code-fold: true
 import struct
 
 # %% ../nbs/90_checking.ipynb #fa985189
@@ -1750,7 +1751,8 @@ def idx_bytes(kind: int, *sizes: int, values: bytes = b"") -> bytes:
     "An IDX file: two zeros, the type, the number of axes, the sizes, then values."
     return bytes([0, 0, kind, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + values
 
-# %% ../nbs/90_checking.ipynb #b0067110
+# %% ../nbs/90_checking.ipynb #83c47c9a
+#| code-fold: true
 def true_header(data: bytes) -> dict:
     "The type and the shape by Python's struct; `ValueError` for what is no header."
     try:
@@ -4494,7 +4496,8 @@ class Sequential:
         for layer in reversed(self.layers):
             layer.backward()
 
-# %% ../nbs/90_checking.ipynb #7bb74847
+# %% ../nbs/90_checking.ipynb #3b062a45
+#| code-fold: true
 import inspect
 
 # %% ../nbs/90_checking.ipynb #17fb1358
