@@ -89,7 +89,7 @@ def course_map(ax):
                 ax.annotate("", (left + 1.75, y + 0.9), (left + 1.75, y + 1.25), arrowprops=arrow)
         if column < len(PARTS) - 1:
             arrow = dict(arrowstyle="-|>", color=BACKWARD, lw=2.5)
-            ax.annotate("", (left + 4, 6), (left + 3.5, 6), arrowprops=arrow)
+            ax.annotate("", (left + 4.15, 7.0), (left + 3.45, 7.0), arrowprops=arrow)
 
 
 if __name__ == "__main__":
