@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ENV = {
     **os.environ,
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -97,7 +98,7 @@ def read(path: Path) -> str | None:
 def notebooks() -> tuple[int, int]:
     "Every notebook by nbdev_test; none found is a failure."
     books = sorted(p.name for p in (ROOT / "nbs").glob("*.ipynb") if not p.name.startswith(("_", ".")))
-    code, output = run(tool("nbdev_test"), "--n_workers", str(min(os.cpu_count() or 1, 4)), "--timing")
+    code, output = run(tool("nbdev_test"), "--n_workers", str(min(CORES, 4)), "--timing")
     failed = [name for name in books if re.search(rf"^\t{re.escape(name)}$", output, re.M)]
     if code == 0 and "Success." in output and books:
         return len(books), 0
@@ -106,7 +107,7 @@ def notebooks() -> tuple[int, int]:
 
 def pytest() -> tuple[int, int]:
     "The tests in tests/: browser, command line, package, properties."
-    workers = min(2 * (os.cpu_count() or 1), 6)  # more than cores, since many tests wait for something
+    workers = min(2 * CORES, 6)  # more than cores, since many tests wait for something
     options = f"-q -rs -n {workers} --dist loadgroup --no-loadscope-reorder --max-worker-restart 0".split()
     longest = ["tests/test_notebooks.py", "tests/test_pages.py"]  # these first, or all would wait for them
     everything = ["-m", ""] if "--slow" in sys.argv else []
