@@ -18,6 +18,25 @@ function Para(para)
   if is_source then return {} end
 end
 
+-- A short piece of code in a sentence is not broken at its spaces: site.scss keeps it on one line.
+function Code(code)
+  if utf8.len(code.text) <= 24 and code.text:find(" ", 1, true) then
+    code.classes:insert("short")
+    return code
+  end
+end
+
+-- A figure hardly wider than a phone shrinks to fit there: site.scss lets the wider ones scroll.
+function Image(image)
+  local file = io.open(image.src, "rb")
+  local head = file and file:read(24) or ""
+  if file then file:close() end
+  if head:find("^\x89PNG") and string.unpack(">I4", head, 17) <= 400 then
+    image.classes:insert("narrow")
+    return image
+  end
+end
+
 local function lines_of(text)
   local lines = pandoc.List()
   for line in (text .. "\n"):gmatch("(.-)\n") do lines:insert(line) end

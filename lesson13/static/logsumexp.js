@@ -27,7 +27,8 @@ function mount(root, value, live) {
   }
 
   // The curve: log-probability of a against a.
-  const [width, height, left, right, top, bottom] = [560, 270, 52, 14, 26, 44];
+  const narrow = matchMedia("(max-width: 480px)").matches; // drawn small there, so that its letters are not
+  const [width, height, left, right, top, bottom] = [narrow ? 340 : 560, narrow ? 250 : 270, 52, 14, 26, 44];
   const { low, high } = value, floor = low - 10;
   const px = (a) => left + ((a - low) / (high - low)) * (width - left - right);
   const py = (y) => top + ((10 - y) / (10 - floor)) * (height - top - bottom);
@@ -42,7 +43,8 @@ function mount(root, value, live) {
     text((px(from) + px(to)) / 2, top - 8, words),
   ];
   const ticks = [];
-  for (let a = Math.ceil(low / 40) * 40; a <= high; a += 40) ticks.push(text(px(a), height - bottom + 17, show(a)));
+  const step = narrow ? 60 : 40;
+  for (let a = Math.ceil(low / step) * step; a <= high; a += step) ticks.push(text(px(a), height - bottom + 17, show(a)));
   for (let y = 0; y >= floor; y -= 40) ticks.push(text(left - 7, py(y) + 4, show(y), { "text-anchor": "end" }));
   const frame = live.svg("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom, fill: "none", stroke: "var(--live-line)" });
   const cursor = live.svg("line", { y1: top, y2: height - bottom, stroke: "var(--live-fg)", "stroke-dasharray": "2 3" });
