@@ -126,6 +126,15 @@ def test_page_in_a_browser(open_page, assert_narrow, page):
     assert shown.locator(".l13-graph").evaluate_all(cut) == 0
 
 
+def test_a_phone_keeps_short_code_whole_and_small_figures_narrow(open_page):
+    "offline.lua says which, site.scss how."
+    shown = open_page("http://site.test/training.html", site=SITE, width=380)
+    lines = "codes => codes.map(code => code.getClientRects().length)"
+    assert set(shown.locator(":is(p, li) > code.short").evaluate_all(lines)) == {1}
+    fits = "images => images.map(image => image.getBoundingClientRect().width <= image.parentElement.clientWidth + 1)"
+    assert set(shown.locator("main figure img.narrow").evaluate_all(fits)) == {True}
+
+
 def test_the_rest_of_a_long_line_hangs_below_its_beginning(open_page):
     "Also on paper, where no line may be cut off; and no line runs below the copy button."
     shown = open_page("http://site.test/data.html", site=SITE, width=1280)
