@@ -50,7 +50,8 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A te
 
 
 def pytest_collection_modifyitems(items):
-    """With several workers (--dist loadgroup) the other files stay whole, because their tests share what they set up."""
+    """The long ones first. With several workers (--dist loadgroup) the other files stay whole: their tests share what they set up."""
+    items.sort(key=lambda item: item.path.name not in APART)
     for item in items:
         if item.path.name not in APART:
             item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -109,9 +109,8 @@ def pytest() -> tuple[int, int]:
     "The tests in tests/: browser, command line, package, properties."
     workers = min(2 * CORES, 6)  # more than cores, since many tests wait for something
     options = f"-q -rs -n {workers} --dist loadgroup --no-loadscope-reorder --max-worker-restart 0".split()
-    longest = ["tests/test_notebooks.py", "tests/test_pages.py"]  # these first, or all would wait for them
     everything = ["-m", ""] if "--slow" in sys.argv else []
-    code, output = run(tool("pytest"), *options, *longest, "tests", *everything)
+    code, output = run(tool("pytest"), *options, "tests", *everything)
     count = {
         word: int(number)
         for number, word in re.findall(r"(\d+) (passed|failed|error)", output.splitlines()[-1])
