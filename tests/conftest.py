@@ -30,10 +30,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
-APART = (
-    "test_notebooks.py",
-    "test_pages.py",
-)  # one notebook a test, and long: each goes to whichever worker is free
+# A notebook a test, and long: they come first, and each goes to whichever worker is free.
+APART = ("test_notebooks.py", "test_pages.py")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = (
     "disable-gpu",
