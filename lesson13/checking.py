@@ -618,7 +618,9 @@ def n_modes() -> tuple[int, int]:
 def leave_modes(n_functions: int, n_operations: int) -> None:
     "Leave the modes that an answer entered and did not leave, or a `Calls` that was interrupted."
     while torch._C._len_torch_dispatch_stack() > n_operations:
-        torch._C._pop_torch_dispatch_stack(None)
+        top = torch._C._get_dispatch_stack_at(torch._C._len_torch_dispatch_stack() - 1)
+        torch._C._pop_torch_dispatch_stack(None)  # PyTorch 2.8 crashes here unless somebody holds the mode
+        del top
     while torch._C._len_torch_function_stack() > n_functions:
         torch._C._pop_torch_function_stack()
 
