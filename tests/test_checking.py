@@ -1169,6 +1169,7 @@ def state():
     )
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("behaviour", HOSTILE)
 def test_hostile_answers_hurt_nothing(behaviour, monkeypatch, tmp_path):
     "No exception, nothing passed, the session and the progress file whole."
@@ -1232,6 +1233,7 @@ os._exit(7)
 """
 
 
+@pytest.mark.abuse
 def test_an_answer_cannot_end_python(tmp_path):
     run = subprocess.run(
         [sys.executable, "-uc", ENDS], cwd=tmp_path, capture_output=True, text=True, timeout=60
@@ -1250,6 +1252,7 @@ def test_workers_of_an_answer_may_end():
     assert check("relu", lambda x: x.clamp(min=0)).passed
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("method", ["__init__", "__call__", "backward"])
 @pytest.mark.parametrize("behaviour", ["endless", "recursive", "sys.exit", "raising evil", "evil object"])
 def test_hostile_classes(method, behaviour, monkeypatch):
@@ -1269,6 +1272,7 @@ def test_hostile_classes(method, behaviour, monkeypatch):
         ).passed or name.endswith("Function")
 
 
+@pytest.mark.abuse
 def test_an_endless_loop_in_another_thread_is_stopped(monkeypatch):
     "As on Windows: by a second thread."
     monkeypatch.setattr(checking, "TIME_LIMIT", 0.4)
@@ -1455,6 +1459,7 @@ def test_progress_is_kept_in_the_learners_folder(tmp_path, monkeypatch):
     assert "<table>" in progress()._repr_html_()
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize(
     "damage",
     ["", "{", "[]", '{"version": 99, "exercises": {}}', '{"version": 1, "exercises": {"relu": 3}}', "\x00"],
@@ -1470,6 +1475,7 @@ def test_a_damaged_file_is_kept_and_progress_starts_afresh(tmp_path, damage):
     assert "damaged" not in check("relu", lambda x: x.clamp(min=0)).text
 
 
+@pytest.mark.abuse
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = learner(tmp_path)
     check("relu", lambda x: x.clamp(min=0))
@@ -1495,6 +1501,7 @@ def test_what_was_passed_a_week_ago_is_named(tmp_path):
     assert "worth writing again: relu\n" in repr(progress()) + "\n"
 
 
+@pytest.mark.abuse
 def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
     path = learner(tmp_path)
     code = "from lesson13.checking import check\nwhile True: check('init_scale', lambda n: (2 / n) ** 0.5)"
