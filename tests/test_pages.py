@@ -40,6 +40,7 @@ def test_on_a_phone_and_on_a_wide_screen(open_notebook, assert_narrow, axe, name
     assert axe(page, OURS, TEMPLATES) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_in_the_dark(open_notebook, axe, name):
     page = open_notebook(name, theme="dark")
