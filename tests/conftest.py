@@ -24,14 +24,16 @@ CHROME=/path/to/chromium names one.
 import json
 import os
 import shutil
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
-# A notebook a test, and long: they come first, and each goes to whichever worker is free.
-APART = ("test_notebooks.py", "test_pages.py")
+# Files whose tests share what takes seconds to set up.
+WHOLE = ("test_benchmarks.py", "test_site.py", "test_train.py")
+LONG = ("test_notebooks.py", "test_pages.py", "test_data_parallel.py", *WHOLE)
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = (
     "disable-gpu",
@@ -48,11 +50,21 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A te
 
 
 def pytest_collection_modifyitems(items):
-    """The long ones first. With several workers (--dist loadgroup) the other files stay whole: their tests share what they set up."""
-    items.sort(key=lambda item: item.path.name not in APART)
-    for item in items:
-        if item.path.name not in APART:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    """The long ones first, so that nobody waits for one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several workers (--dist loadscope) each test goes to whoever is free; only the files of WHOLE are not split."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if file.endswith(WHOLE) else nodeid
+
+    return Scheduler(config, log)
 
 
 def find_chromium():
@@ -157,7 +169,10 @@ def open_html(open_page, tmp_path):
 
 @pytest.fixture(scope="session")
 def notebook_html(tmp_path_factory):
-    """`notebook_html(name, theme="light") -> Path`: nbs/NAME.ipynb as HTML, with its saved outputs; made once a session."""
+    """`notebook_html(name, theme="light") -> Path`: nbs/NAME.ipynb as HTML, with its saved outputs; made once a session.
+
+    Code is left without colours: they are nbconvert's own, and nine elements of ten.
+    """
     folder, made = tmp_path_factory.mktemp("html"), {}
     if (NOTEBOOKS / "images").is_dir():
         shutil.copytree(
@@ -166,12 +181,17 @@ def notebook_html(tmp_path_factory):
 
     def notebook_html(name, theme="light"):
         if (name, theme) not in made:
-            exporter = pytest.importorskip("nbconvert").HTMLExporter(theme=theme)
+            nbconvert = pytest.importorskip("nbconvert")
+            exporter = nbconvert.HTMLExporter(theme=theme, filters={"highlight_code": _plain_code})
             file = made[name, theme] = folder / f"{name}-{theme}.html"
             file.write_text(exporter.from_filename(str(NOTEBOOKS / f"{name}.ipynb"))[0], encoding="utf-8")
         return made[name, theme]
 
     return notebook_html
+
+
+def _plain_code(source, language=None, metadata=None):
+    return f'<div class="highlight"><pre>{escape(source)}</pre></div>'
 
 
 @pytest.fixture

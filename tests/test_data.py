@@ -579,15 +579,6 @@ def test_show_images():
             data.show_images(torch.zeros(3, 64), titles=titles)
 
 
-def test_importing_is_cheap():
-    code = "import sys, lesson13.data; print([m for m in ('sklearn', 'matplotlib', 'pooch', 'requests') if m in sys.modules])"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert (
-        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout.strip()
-        == "[]"
-    )
-
-
 # ---------------------------------------------------------------- the real files, where they are at hand
 
 

@@ -21,22 +21,24 @@ def python(code, path=ROOT):
 
 
 @pytest.mark.parametrize(
-    "module, unwanted",
+    "modules, unwanted",
     [
         ("lesson13", "torch numpy matplotlib sympy sklearn pooch networkx"),
-        ("lesson13.checking", "matplotlib sympy sklearn networkx"),
-        ("lesson13.modules", "matplotlib sympy sklearn networkx"),
-        ("lesson13.losses", "matplotlib sympy sklearn networkx"),
-        ("lesson13.data", "matplotlib sympy sklearn networkx"),
         ("lesson13.live", "torch matplotlib sympy sklearn networkx"),
         ("lesson13.learn", "torch matplotlib sympy sklearn networkx"),
+        (
+            "lesson13.data, lesson13.checking, lesson13.modules, lesson13.losses",
+            "matplotlib sympy sklearn pooch requests networkx",
+        ),
     ],
 )
-def test_an_import_costs_only_what_it_needs(module, unwanted):
+def test_an_import_costs_only_what_it_needs(modules, unwanted):
     # PyTorch itself may load SymPy and NetworkX: what counts is what comes on top of it.
     before = "torch" not in unwanted.split()
-    code = f"import sys; {'import torch;' if before else ''} old = set(sys.modules); import {module}; print(*(set(sys.modules) - old))"
-    assert not set(python(code).split()) & set(unwanted.split())
+    code = f"import sys; {'import torch;' if before else ''} old = set(sys.modules); import {modules}; print(*(set(sys.modules) - old))"
+    loaded = set(python(code).split())
+    assert set(modules.split(", ")) <= loaded
+    assert not loaded & set(unwanted.split())
 
 
 def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
