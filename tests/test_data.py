@@ -395,12 +395,12 @@ def test_many_threads_at_once(tmp_path, mirror, files):
 
 
 @pytest.mark.abuse
-def test_what_never_ends_is_given_up_in_time(tmp_path, mirror):
+def test_what_never_ends_is_given_up_in_time(tmp_path, mirror, monkeypatch):
+    monkeypatch.setattr(data, "TIMEOUT", 30)  # no silence ends it, also on a busy machine
     mirror("trickle", "drip")
-    start = time.monotonic()
-    with pytest.raises(OSError, match="took longer than 1.5 seconds") as caught:
+    with pytest.raises(OSError) as caught:
         data._mnist_file("t10k-labels-idx1-ubyte", tmp_path)
-    assert time.monotonic() - start < 6 and str(caught.value).count("took longer") == 2
+    assert str(caught.value).count("took longer than 1.5 seconds") == 2
     assert names_in(tmp_path) == []
 
 
