@@ -34,7 +34,15 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
 # Files whose tests share what takes seconds to set up.
 WHOLE = ("test_benchmarks.py", "test_site.py", "test_train.py")
 LONG = ("test_notebooks.py", "test_pages.py", "test_data_parallel.py", *WHOLE)
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# The shell renders as the others do, but opens no windows: a page costs a third.
+CHROMIUMS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
 QUIET = (
     "disable-gpu",
     "disable-background-networking",

@@ -107,7 +107,7 @@ def notebooks() -> tuple[int, int]:
 
 def pytest() -> tuple[int, int]:
     "The tests in tests/: browser, command line, package, properties."
-    workers = min(2 * CORES, 6)  # more than cores, since many tests wait for something
+    workers = min(CORES + 1, 6)  # one more than cores, since many tests wait for something
     options = f"-q -rs -n {workers} --dist loadscope --no-loadscope-reorder --max-worker-restart 0".split()
     everything = ["-m", ""] if "--slow" in sys.argv else []
     code, output = run(tool("pytest"), *options, "tests", *everything)
