@@ -1553,7 +1553,7 @@ _pixel_rows.mistakes = {
     "the largest pixel of all divides; black is 255, also where no pixel is black.": lambda x: (
         x.flatten(1) / x.max()
     ),
-    "each picture is divided by its own largest pixel; one gray must mean the same in all: 255.": lambda x: (
+    "each picture is divided by its own largest pixel; one grey must mean the same in all: 255.": lambda x: (
         x.flatten(1) / x.flatten(1).amax(1, keepdim=True)
     ),
     "this is from -1 to 1.": lambda x: x.flatten(1) / 127.5 - 1,
@@ -5742,7 +5742,7 @@ def training_step(x, target, w, b, lr):
 
 # %% ../nbs/90_checking.ipynb #7d2b6351
 #| code-fold: true
-def optimiser_case(lr: float, momentum: float, first: bool = False) -> dict:
+def optimizer_case(lr: float, momentum: float, first: bool = False) -> dict:
     "Two parameters with gradients and velocities; the velocities are 0 in the `first` step."
     shapes = ((2, 3), (4,))
     params, grads, velocities = ([rand(*shape, seed=seed) for shape in shapes] for seed in (1, 2, 3))
@@ -5750,7 +5750,7 @@ def optimiser_case(lr: float, momentum: float, first: bool = False) -> dict:
     return {"params": params, "grads": grads, "velocities": velocities, "lr": lr, "momentum": momentum}
 
 
-def run_optimiser(answer: Callable, inputs: dict) -> Iterator:
+def run_optimizer(answer: Callable, inputs: dict) -> Iterator:
     "Call it, then look at the tensors that were handed over, not at what the lists hold now."
     lists = {name: list(inputs[name]) for name in ("velocities", "params")}
     answer(*inputs.values())
@@ -5760,7 +5760,7 @@ def run_optimiser(answer: Callable, inputs: dict) -> Iterator:
 
 # %% ../nbs/90_checking.ipynb #a3efff08
 #| code-fold: true
-def true_optimiser(params: list, grads: list, velocities: list, lr: float, momentum: float) -> dict:
+def true_optimizer(params: list, grads: list, velocities: list, lr: float, momentum: float) -> dict:
     "The formulas, on new tensors."
     new = [momentum * v + g for v, g in zip(velocities, grads, strict=True)]
     moved = [p - lr * v for p, v in zip(params, new, strict=True)]
@@ -5775,17 +5775,17 @@ _sgd_momentum = declare(
     "sgd_momentum(params, grads, velocities, lr, momentum)",
     "For each parameter, in place: velocity becomes momentum * velocity + gradient, then the parameter moves by -lr * velocity.",
     cases=lambda: {
-        "two parameters in motion": optimiser_case(0.1, 0.9),
-        "the first step": optimiser_case(0.5, 0.9, first=True),
-        "no momentum": optimiser_case(0.2, 0.0),
+        "two parameters in motion": optimizer_case(0.1, 0.9),
+        "the first step": optimizer_case(0.5, 0.9, first=True),
+        "no momentum": optimizer_case(0.2, 0.0),
     },
-    run=run_optimiser,
-    truth=Truth(true_optimiser),
+    run=run_optimizer,
+    truth=Truth(true_optimizer),
 )
 
 # %% ../nbs/90_checking.ipynb #d59ac332
 #| code-fold: true
-def optimiser(velocity: Callable, move: Callable, only: slice = slice(None), keep: bool = True) -> Callable:
+def optimizer(velocity: Callable, move: Callable, only: slice = slice(None), keep: bool = True) -> Callable:
     "A step from the new velocity, (v, g, lr, momentum), and the move, (new v, old v, g, lr, momentum)."
 
     def step(params, grads, velocities, lr, momentum):
@@ -5810,17 +5810,17 @@ def downhill(v: Tensor, old: Tensor, g: Tensor, lr: float, momentum: float) -> T
 # %% ../nbs/90_checking.ipynb #3c3ae402
 #| code-fold: true
 _sgd_momentum.mistakes = {
-    "the parameter moves along +velocity: uphill.": optimiser(rightly, lambda v, old, g, lr, m: lr * v),
-    "the new velocity is not kept: change it in place, or the next step starts from rest.": optimiser(
+    "the parameter moves along +velocity: uphill.": optimizer(rightly, lambda v, old, g, lr, m: lr * v),
+    "the new velocity is not kept: change it in place, or the next step starts from rest.": optimizer(
         rightly, downhill, keep=False
     ),
-    "the parameter moves by the gradient; the velocity is not used.": optimiser(
+    "the parameter moves by the gradient; the velocity is not used.": optimizer(
         rightly, lambda v, old, g, lr, m: -lr * g
     ),
-    "the parameter moves by the old velocity; update the velocity first.": optimiser(
+    "the parameter moves by the old velocity; update the velocity first.": optimizer(
         rightly, lambda v, old, g, lr, m: -lr * old
     ),
-    "the gradient is scaled by 1 - momentum; here it counts in full.": optimiser(
+    "the gradient is scaled by 1 - momentum; here it counts in full.": optimizer(
         lambda v, g, lr, m: m * v + (1 - m) * g, downhill
     ),
 }
@@ -5828,15 +5828,15 @@ _sgd_momentum.mistakes = {
 # %% ../nbs/90_checking.ipynb #33228311
 #| code-fold: true
 _sgd_momentum.mistakes |= {
-    "momentum is missing: the old velocity counts in full.": optimiser(lambda v, g, lr, m: v + g, downhill),
-    "momentum multiplies the gradient; it belongs to the old velocity.": optimiser(
+    "momentum is missing: the old velocity counts in full.": optimizer(lambda v, g, lr, m: v + g, downhill),
+    "momentum multiplies the gradient; it belongs to the old velocity.": optimizer(
         lambda v, g, lr, m: v + m * g, downhill
     ),
-    "lr is in the velocity too; it belongs to the move only.": optimiser(
+    "lr is in the velocity too; it belongs to the move only.": optimizer(
         lambda v, g, lr, m: m * v + lr * g, downhill
     ),
-    "lr is not used.": optimiser(rightly, lambda v, old, g, lr, m: -v),
-    "lr went into the velocity, not into the move.": optimiser(
+    "lr is not used.": optimizer(rightly, lambda v, old, g, lr, m: -v),
+    "lr went into the velocity, not into the move.": optimizer(
         lambda v, g, lr, m: m * v + lr * g, lambda v, old, g, lr, m: -v
     ),
 }
@@ -5844,15 +5844,15 @@ _sgd_momentum.mistakes |= {
 # %% ../nbs/90_checking.ipynb #cb410987
 #| code-fold: true
 _sgd_momentum.mistakes |= {
-    "this is Nesterov's look-ahead; the task is plain momentum.": optimiser(
+    "this is Nesterov's look-ahead; the task is plain momentum.": optimizer(
         rightly, lambda v, old, g, lr, m: -lr * (g + m * v)
     ),
-    "only the first parameter moves; go through all of them.": optimiser(rightly, downhill, only=slice(1)),
+    "only the first parameter moves; go through all of them.": optimizer(rightly, downhill, only=slice(1)),
     "nothing changed: p = p - … makes new tensors. Use p -= … and v.mul_().add_().": lambda params, *rest: [
         p - p for p in params
     ],
     "the gradients are changed in place.": lambda params, grads, velocities, lr, momentum: (
-        optimiser(rightly, downhill)(params, grads, velocities, lr, momentum),
+        optimizer(rightly, downhill)(params, grads, velocities, lr, momentum),
         [g.zero_() for g in grads],
     )[0],
 }
@@ -5860,7 +5860,7 @@ _sgd_momentum.mistakes |= {
 # %% ../nbs/90_checking.ipynb #7c428640
 #| code-fold: true
 _sgd_momentum.mistakes |= {
-    "the velocity collects -lr * gradient, another convention; here it collects gradients, and lr comes after.": optimiser(
+    "the velocity collects -lr * gradient, another convention; here it collects gradients, and lr comes after.": optimizer(
         lambda v, g, lr, m: m * v - lr * g, lambda v, old, g, lr, m: v
     ),
 }

@@ -91,15 +91,15 @@ def _descend(x, y, params, n_steps, learning_rate=0.3):
     "Train all starts at once; yield some fifty times (step, error of each start, parameters), more often at first."
     keep = {round(n_steps * (i / 47) ** 2) for i in range(48)}
     speeds = [{"params": params[:2], "lr": learning_rate / 5}, {"params": params[2:], "lr": learning_rate}]
-    optimiser = torch.optim.Adam(speeds, betas=(0.9, 0.99))
-    slower = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, n_steps)
+    optimizer = torch.optim.Adam(speeds, betas=(0.9, 0.99))
+    slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, n_steps)
     for step in range(n_steps + 1):
         error = (_sum_of_units(x, *params) - y).pow(2).mean(1)
         if step in keep:
             yield step, error.detach(), [p.detach().clone() for p in params]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         error.sum().backward()
-        optimiser.step()
+        optimizer.step()
         slower.step()
 
 # %% ../nbs/03_curve_fitting.ipynb #e670dbd6
@@ -174,7 +174,7 @@ def fit_curve(
     *,
     low: float = -1.0,  # the range of the examples begins here
     high: float = 1.0,  # and ends here
-    n_steps: int = 300,  # how many steps of the optimiser
+    n_steps: int = 300,  # how many steps of the optimizer
     n_tries: int = 24,  # how many starts are trained at once; the best is kept
     seed: int = 1,  # for the starts
 ) -> CurveFit:

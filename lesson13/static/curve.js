@@ -1,5 +1,5 @@
 // Sums of lines cut at zero, bending towards a curve as training goes on. value = {steps, groups}:
-//   steps   the step of the optimiser that each frame shows
+//   steps   the step of the optimizer that each frame shows
 //   groups  [{name, panels: [{title, low, high, bottom, top, target: [y...], frames: [[error, bias, slope..., intercept..., weight...]...]}]}]
 function mount(root, value, live) {
   const [width, height, pad] = [240, 150, 6];
