@@ -99,7 +99,7 @@ def _box(node, name: str, x: float, y: float, cut: bool) -> str:
     if head := f"{name} {node._op}".strip():
         lines.insert(0, head)
     text = "".join(
-        f'<text x="{x + 52:g}" y="{y + 21 - 16 * i:g}" font-weight="{700 if i == 2 else 400}">{escape(line)}</text>'
+        f'<text x="{x + 52:g}" y="{y - 3 + 8 * len(lines) - 16 * i:g}" font-weight="{700 if i == 2 else 400}">{escape(line)}</text>'
         for i, line in enumerate(reversed(lines))
     )
     stub = f'<path d="M{x - 18:g} {y:g}h18" stroke="currentColor" stroke-dasharray="3 3"/>' if cut else ""
@@ -196,7 +196,7 @@ def _pass_back(root: Value, order: list) -> None:
     root.grad = 1.0
     for node in order:
         grad = node.grad
-        for child, slope in zip(node._prev, node._slopes):  # noqa: B905 (`strict` costs a fifth of the time)
+        for child, slope in zip(node._prev, node._slopes):  # `strict` would cost a fifth of the time
             if slope is not None:
                 child.grad += slope * grad
 
