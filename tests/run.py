@@ -24,6 +24,7 @@ ENV = {
     "PYTHONPATH": str(ROOT),
     "MPLBACKEND": "agg",
     "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "",  # dozens of processes import the package: it is compiled once
 }
 
 
