@@ -25,6 +25,7 @@ ENV = {
     "MPLBACKEND": "agg",
     "PYTHONUTF8": "1",
     "PYTHONDONTWRITEBYTECODE": "",  # dozens of processes import the package: it is compiled once
+    "OMP_WAIT_POLICY": "PASSIVE",  # the threads of many processes share the cores: who waits, sleeps
 }
 
 
