@@ -24,6 +24,7 @@ CHROME=/path/to/chromium names one.
 import json
 import os
 import shutil
+import sys
 from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -53,6 +54,8 @@ QUIET = (
 # nbconvert's own page asks these hosts for MathJax, require.js, mermaid and the widget runtime. No notebook needs them.
 TEMPLATE_HOSTS = ("cdnjs.cloudflare.com", "cdn.jsdelivr.net", "unpkg.com")
 SITE_HOST = "http://site.test/"  # there is no such host: its answers come from a folder
+# nbformat would import it, and it builds a grammar of addresses for seconds in every worker; no notebook needs it.
+sys.modules.setdefault("rfc3987_syntax", None)
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A test</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{}</body></html>"""
 
