@@ -3167,7 +3167,7 @@ _value_mul.mistakes = {
     "= where += must add: a gradient that was there, or a second use, is lost.": operation(
         times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: new
     ),
-    "out_grad is not used: multiply by what arrives from above.": operation(
+    "out_grad is not used: multiply by the gradient that arrives.": operation(
         times, lambda a, b, g: b.data, lambda a, b, g: a.data
     ),
     "each operand gets its own data; the slope is the other one's.": operation(
@@ -3206,7 +3206,7 @@ _value_mul.mistakes |= {
 #| code-fold: true
 @solves(
     _value_mul,
-    "The slope of a·b in a is b, and in b it is a, each times what arrives from above. += because an operand may be used elsewhere, or twice here.",
+    "The slope of a·b in a is b, and in b it is a, each times the gradient that arrives. += because an operand may be used elsewhere, or twice here.",
     "Nudge a by a little h: by how much does a * b change?",
     "a.grad gets b.data * out_grad. And b.grad?",
     "Define backward(out_grad) inside, with two += lines, and return a.data * b.data, backward.",
@@ -3254,7 +3254,7 @@ _value_tanh.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         tanh_of, lambda a, g: (1 - tanh_of(a) ** 2) * g, put=lambda old, new: new
     ),
-    "out_grad is not used: multiply by what arrives from above.": operation(
+    "out_grad is not used: multiply by the gradient that arrives.": operation(
         tanh_of, lambda a, g: 1 - tanh_of(a) ** 2
     ),
     "the slope is 1 - tanh², with the square of the output, not of the input.": operation(
@@ -3346,7 +3346,7 @@ _value_pow.mistakes = {
     "= where += must add: the gradient that was there is lost.": operation(
         power, lambda a, k, g: k * a.data ** (k - 1) * g, put=lambda old, new: new
     ),
-    "out_grad is not used: multiply by what arrives from above.": operation(
+    "out_grad is not used: multiply by the gradient that arrives.": operation(
         power, lambda a, k, g: k * a.data ** (k - 1)
     ),
     "the exponent does not come down as a factor: k · x^(k-1).": operation(
@@ -3373,7 +3373,7 @@ _value_pow.mistakes |= {
 # %% ../nbs/90_checking.ipynb #9ade1b1b
 #| code-fold: true
 _value_pow.mistakes |= {
-    "a.grad is a factor; what arrives from above is out_grad.": operation(
+    "a.grad is a factor; the gradient that arrives is out_grad.": operation(
         power, lambda a, k, g: k * a.data ** (k - 1) * a.grad
     ),
 }
@@ -3382,7 +3382,7 @@ _value_pow.mistakes |= {
 #| code-fold: true
 @solves(
     _value_pow,
-    "The slope of x^k is k · x^(k-1), also for negative and fractional k, times what arrives from above.",
+    "The slope of x^k is k · x^(k-1), also for negative and fractional k, times the gradient that arrives.",
     "What is the slope of x**3? And of x**k?",
     "k * x**(k - 1), with x = a.data.",
     "backward adds k * a.data ** (k - 1) * out_grad to a.grad.",
@@ -3686,7 +3686,7 @@ FROM_INP = "the mask multiplies inp.g, which is asked for; what arrives is out.g
 # %% ../nbs/90_checking.ipynb #b60454eb
 #| code-fold: true
 def relu_back(slope: Callable, put: Callable = put_g) -> Callable:
-    "A `relu_grad` from a function of the input and of what arrives from above."
+    "A `relu_grad` from a function of the input and of the gradient that arrives."
     return puts(lambda inp, out: slope(inp, out.g), put)
 
 
@@ -4221,7 +4221,7 @@ class ReLU:
 # %% ../nbs/90_checking.ipynb #dcdef1f0
 #| code-fold: true
 def run_loss(answer: type, inputs: dict) -> Iterator:
-    "Forward, then backward; nothing arrives from above, for the loss is the end."
+    "Forward, then backward; no gradient arrives, for the loss is the end."
     loss_fn, (first, _) = answer(), inputs
     loss = loss_fn(*inputs.values())
     yield "the loss", loss
@@ -4304,7 +4304,7 @@ _MSELoss.mistakes |= {
 #| code-fold: true
 @solves(
     _MSELoss,
-    "The loss is where the way back starts, so backward needs no gradient from above: it puts 2 · difference / n onto the output.",
+    "The loss is where the way back starts, so backward needs no gradient to arrive: it puts 2 · difference / n onto the output.",
     "Keep output and target in the call.",
     "Nothing comes after the loss, so its backward starts with 1, which you can leave out.",
     "backward: self.output.g = 2 * difference / difference.numel().",

@@ -116,7 +116,7 @@ class ReLU(Module):
 
     def forward(self, x):
         _check_float(self, x)
-        return x.clamp_min(0.0)
+        return x.clamp_min(0.0)  # the slope at 0 is for bwd to choose
 
     def bwd(self, out, x):
         if self.input_grad:
