@@ -18,23 +18,36 @@ function Para(para)
   if is_source then return {} end
 end
 
--- A short piece of code in a sentence is not broken at its spaces: site.scss keeps it on one line.
+-- A short piece of code in a sentence is not broken at its spaces and hyphens: site.scss keeps it on one line.
 function Code(code)
-  if utf8.len(code.text) <= 24 and code.text:find(" ", 1, true) then
+  if utf8.len(code.text) <= 24 and code.text:find("[ -]") then
     code.classes:insert("short")
     return code
   end
 end
 
--- A figure hardly wider than a phone shrinks to fit there: site.scss lets the wider ones scroll.
+-- A comma after a formula stays on the formula's line.
+function Inlines(inlines)
+  for i = #inlines - 1, 1, -1 do
+    local formula, mark = inlines[i], inlines[i + 1].t == "Str" and inlines[i + 1].text:match("^[,.;:?!)]+")
+    if formula.t == "Math" and formula.mathtype == "InlineMath" and mark then
+      inlines[i + 1].text = inlines[i + 1].text:sub(#mark + 1)
+      inlines[i] = pandoc.Span({ formula, pandoc.Str(mark) }, pandoc.Attr("", { "with-mark" }))
+    end
+  end
+  return inlines
+end
+
+-- A figure hardly wider than a phone shrinks to fit there; site.scss lets the wider ones scroll, a little smaller than they are.
 function Image(image)
   local file = io.open(image.src, "rb")
   local head = file and file:read(24) or ""
   if file then file:close() end
-  if head:find("^\x89PNG") and string.unpack(">I4", head, 17) <= 400 then
-    image.classes:insert("narrow")
-    return image
-  end
+  if not head:find("^\x89PNG") then return end
+  local width = string.unpack(">I4", head, 17)
+  if width <= 460 then image.classes:insert("narrow") end
+  image.attributes.style = ("--wide: %dpx"):format(math.max(430, 0.8 * width // 1))
+  return image
 end
 
 local function lines_of(text)
