@@ -148,3 +148,16 @@ def test_the_rest_of_a_long_line_hangs_below_its_beginning(open_page):
     shown.emulate_media(media="print")
     cut = "blocks => blocks.filter(block => block.scrollWidth > block.clientWidth + 1).length"
     assert shown.locator("main pre").evaluate_all(cut) == 0
+
+
+def test_paper_is_white_and_wide_tables_fit_on_it(open_page):
+    "Also where the screen is dark, which comes back afterwards."
+    shown = open_page("http://site.test/benchmarks.html", site=SITE, theme="dark", width=1280)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    for event, colour in (("beforeprint", "rgb(255, 255, 255)"), ("afterprint", shown.evaluate(ground))):
+        shown.evaluate(f"dispatchEvent(new Event('{event}'))")
+        shown.wait_for_function(f"{ground} === '{colour}'")
+    shown.set_viewport_size({"width": 680, "height": 900})
+    shown.emulate_media(media="print")
+    cut = "tables => tables.filter(table => table.scrollWidth > table.clientWidth + 1).length"
+    assert shown.locator("main table").evaluate_all(cut) == 0
