@@ -232,6 +232,24 @@ def test_fits_a_phone_and_respects_reduced_motion(open_html, theme):
     assert durations == "0s"
 
 
+def test_on_a_phone_every_step_shows_what_it_lights(open_html):
+    page = open_html(picture()._repr_html_() + '<p style="height: 100vh"></p>', width=380, height=800)
+    viewer = page.locator(".trace")
+    viewer.evaluate("viewer => viewer.scrollIntoView()")
+    top = page.evaluate("scrollY")
+    seen = """rows => rows.map(row => {
+        const r = row.getBoundingClientRect(), box = row.closest('.trace-scroll').getBoundingClientRect();
+        return r.top >= Math.max(0, box.top) - 1 && r.bottom <= Math.min(innerHeight, box.bottom) + 1;
+    })"""
+    shown = {}
+    for k in range(len(picture().value["steps"])):
+        go(viewer, k)
+        if inside := viewer.locator("[data-lit=true]").evaluate_all(seen):
+            shown[k] = any(inside)
+    assert len(shown) > 20 and [k for k, some in shown.items() if not some] == []
+    assert page.evaluate("scrollY") == top, "the viewer scrolls itself, never the page"
+
+
 def test_the_picture_in_the_notebook(open_notebook):
     page = open_notebook("07_modules")
     viewer = page.locator(".live-trace .trace").first

@@ -114,7 +114,7 @@ function mount(root, value, live) {
   const scrub = live.slider({ label: "Step", min: 0, max: last, value: 0, show: (k) => `${k} of ${last}`, input: go });
   scrub.range.dataset.action = "scrub";
   const title = live.el("div", { class: "trace-title", "data-where": true });
-  const code = live.el("div", { class: "trace-code", tabindex: 0, role: "group", "aria-label": "The code that runs" });
+  const code = live.el("div", { class: "trace-code", role: "group", "aria-label": "The code that runs" });
   const words = live.el("div", { class: "trace-words", "aria-live": "polite", "data-words": true });
   const locals = live.el("div", { class: "trace-locals" });
   const longest = Math.max(1, ...sources.map((lines) => lines.length));
@@ -132,6 +132,9 @@ function mount(root, value, live) {
     scroll);
   root.append(box);
 
+  const resized = new ResizeObserver(() => { scroll.dataset.scrolls = String(scroll.scrollHeight > scroll.clientHeight + 1); });
+  for (const node of [scroll, scroll.firstChild]) resized.observe(node);
+
   // ---- drawing ---------------------------------------------------------------------------------------------------------------
   let localChips = [];
 
@@ -139,8 +142,8 @@ function mount(root, value, live) {
     const source = sources[step.source];
     title.textContent = source ? step.where : "before the run";
     const lines = source ?? ["press Next, or the right arrow key"];
-    code.replaceChildren(...lines.map((text, k) => live.el("div",
-      { class: "trace-line", "aria-current": source && k === step.line ? "step" : null, "data-current": source && k === step.line }, text || " ")));
+    code.replaceChildren(...lines.map((text, k) => live.el("div", { class: "trace-line", style: `--indent: ${text.search(/\S|$/)}ch`,
+      "aria-current": source && k === step.line ? "step" : null, "data-current": source && k === step.line }, text || " ")));
   }
 
   function drawLocals(step) {
