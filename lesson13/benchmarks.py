@@ -818,8 +818,11 @@ def table_row(row: dict) -> tuple[str, ...]:
 
 def markdown_table(result: dict) -> str:
     "The claims as a Markdown table, with the reasons."
-    lines = [(*COLUMNS, "why"), ("---",) * 7]
-    lines += [(*table_row(row), row["reason"]) for row in result["claims"]]
+    lines = [(*COLUMNS, "why"), ("---", *("---:",) * 3, *("---",) * 3)]
+    for row in result["claims"]:
+        name, *numbers, verdict, compared = table_row(row)
+        numbers = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in numbers)
+        lines.append((name, *numbers, verdict, compared, row["reason"]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 # %% ../nbs/92_benchmarks.ipynb #c3d86da4

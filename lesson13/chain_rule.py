@@ -186,7 +186,8 @@ def draw(
     turn, tallest = _checked_turn(self.turn if turn is None else turn), max(self.teeth)
     fig, ax = plt.subplots(figsize=(7, 7 * (tallest + 12) / (sum(self.teeth) + 3)))
     for k, (centre, tooth, angle) in enumerate(self._places(turn)):
-        _draw_gear(ax, centre, self.teeth[k], tooth, angle, self.names[k], f"C{k}")
+        color = ("C0", "0.4", "C1")[k]  # as in gears.css
+        _draw_gear(ax, centre, self.teeth[k], tooth, angle, self.names[k], color)
         label = f"{self.teeth[k]} teeth\n{round(angle)}°".replace("-", "−")
         ax.text(centre, tallest / 2 + 2, label, ha="center", va="top", fontsize=11)
     ax.set(aspect="equal", ylim=(tallest / 2 + 8, -tallest / 2 - 1), title=self._equation())

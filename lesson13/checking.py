@@ -1325,20 +1325,23 @@ def exercises(
 
 # %% ../nbs/90_checking.ipynb #4d9006a4
 class Listing(list):
-    "Names of exercises; shows itself as a table with how each is called."
+    "Names of exercises; shows itself as a table for each notebook, with how each is called."
 
     def __repr__(self) -> str:
         return "\n".join(f"{EXERCISES[name].notebook:<20}{EXERCISES[name].signature}" for name in self)
 
     def _repr_html_(self) -> str:
-        head, cell = (f'<{kind} style="text-align:left">' for kind in ("th", "td"))
-        rows = "".join(
-            f"<tr>{cell}{html.escape(EXERCISES[name].notebook)}</td>{cell}"
-            f"<code>{html.escape(EXERCISES[name].signature)}</code><br>{html.escape(EXERCISES[name].task)}</td></tr>"
-            for name in self
-        )
-        head = f"<thead><tr>{head}notebook</th>{head}how it is called, and what to write</th></tr></thead>"
-        return f"<table>{head}<tbody>{rows}</tbody></table>"
+        head, cell = (f'<tr><{kind} style="text-align:left">' for kind in ("th", "td"))
+        code = '<code style="white-space:normal;overflow-wrap:normal">'  # breaks only after a comma
+        tables = ""
+        for notebook, names in itertools.groupby(self, lambda name: EXERCISES[name].notebook):
+            rows = "".join(
+                f"{cell}{code}{html.escape(exercise.signature)}</code><br>{html.escape(exercise.task)}</td></tr>"
+                for exercise in map(EXERCISES.get, names)
+            )
+            head_row = f"<thead>{head}{html.escape(notebook)}</th></tr></thead>"
+            tables += f'<table style="width:100%">{head_row}<tbody>{rows}</tbody></table>'
+        return tables
 
 # %% ../nbs/90_checking.ipynb #b31bc03e
 @dataclass
@@ -1397,8 +1400,8 @@ def progress_html(self: Progress) -> str:
         f'<th style="text-align:left">{title}</th>' for title in ("notebook", "exercises", "passed")
     )
     head = f"<thead><tr>{head}</tr></thead>"
-    bar = f'<div style="border:1px solid;height:.7em"><div style="background:#15803d;height:100%;width:{share:.0f}%">'
-    return as_html(self.title, self.remarks(), COLOURS["passed"]).replace(
+    bar = f'<div style="border:1px solid;height:.7em;margin:.4em 0"><div style="background:#15803d;height:100%;width:{share:.0f}%">'
+    return as_html(self.title, self.remarks(), COLOURS["passed" if share else "not attempted"]).replace(
         "</strong>", f"</strong>{bar}</div></div><table>{head}<tbody>{rows}</tbody></table>", 1
     )
 

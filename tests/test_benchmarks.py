@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lesson13.benchmarks import main
+from lesson13.benchmarks import main, markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,6 +65,7 @@ def test_writes_valid_json(run):
         assert name in done.stdout
         assert row["verdict"] in {"", "met", "missed", "met, narrowly", "missed, narrowly", "not measured"}
         assert row["reason"] if row["verdict"] else True
+    assert "| ≤\N{NO-BREAK SPACE}0.5 |" in markdown_table(result)  # a target stays on one line
     assert (folder / "claims.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1463,6 +1463,10 @@ def test_progress_is_kept_in_the_learners_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(checking, "SESSION", {})
     assert f"1 of {len(EXERCISES)} passed; next: pixel_rows" in repr(progress())
     assert "<table>" in progress()._repr_html_()
+    edge = "border-left:4px solid {}".format
+    assert edge(checking.COLOURS["passed"]) in progress()._repr_html_()
+    path.unlink()
+    assert edge(checking.COLOURS["not attempted"]) in progress()._repr_html_()
 
 
 @pytest.mark.abuse
@@ -1540,5 +1544,6 @@ def test_the_list_of_exercises():
         assert 2 <= len(exercises(number)) <= 5, number
     assert exercises("06") == ["mse_grad", "relu_grad", "lin_grad", "forward_and_backward"]
     assert "lin_grad(inp, out, w, b)" in repr(exercises("06"))
-    assert "<th" in exercises()._repr_html_() and "<th" in progress()._repr_html_()
+    assert exercises("06")._repr_html_().count("<th ") == 1
+    assert "06_backward</th>" in exercises()._repr_html_() and "<th" in progress()._repr_html_()
     assert {name for name, _ in product(exercises(), "x")} == set(EXERCISES)

@@ -127,6 +127,11 @@ def test_a_slider_changes_teeth_and_slopes(pictures):
     assert slopes(two) == pytest.approx([-2, -2])
 
 
+def test_one_turn_is_said_in_a_word(open_html):
+    page = open_html(Gears(12, 12)._repr_html_())
+    assert "While x turns once, u turns once the other way." in page.locator(".live-gears").inner_text()
+
+
 def test_a_slider_moves_by_mouse(pictures):
     page, _, three = pictures
     first = three.get_by_label("Teeth of gear x")

@@ -120,7 +120,8 @@ function mount(root, value, live) {
     set(product, { "data-value": total });
     const others = pairsUpTo(last).map((k) => {
       const v = slopeTo(k + 1);
-      return `${names[k + 1]} turns ${short(Math.abs(v))} times ${v < 0 ? "the other way" : "the same way"}`;
+      const times = short(Math.abs(v));
+      return `${names[k + 1]} turns ${times === "1" ? "once" : `${times} times`} ${v < 0 ? "the other way" : "the same way"}`;
     });
     sentence.textContent = `While ${names[0]} turns once, ${others.join(" and ")}.`;
   }
