@@ -84,23 +84,55 @@ def test_sixteen_trainings_of_the_notebook_stay_small():
     assert len(live.json) + len(live._still_html()) < 250_000
 
 
+THREE_UNITS = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}
+THREE_UNITS["units"] = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
+
+
 def test_units_by_hand(open_html, axe, assert_narrow):
-    value = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}
-    value["units"] = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
-    page = open_html(Live("units", value, alt="Three units.")._repr_html_(), width=380)
+    page = open_html(Live("units", THREE_UNITS, alt="Three units.")._repr_html_(), width=380)
     assert_narrow(page)
     assert axe(page) == []
     readout = page.locator(".live-readout")
     assert "bend at x = −1.0, 0.0, 1.0" in readout.inner_text() and "error: 0.200" in readout.inner_text()
-    page.get_by_label("unit 1: weight").fill("1")
-    page.get_by_label("unit 2: weight").fill("-2")
-    page.get_by_label("unit 3: weight").fill("1")
+    page.get_by_label("weight of unit 1").fill("1")
+    page.get_by_label("weight of unit 2").fill("-2")
+    page.get_by_label("weight of unit 3").fill("1")
     assert "error: 0.000" in readout.inner_text()
-    page.get_by_label("unit 1: slope").focus()
+    page.get_by_label("slope of unit 1").focus()
     page.keyboard.press("ArrowRight")
     assert "bend at x = −0.9" in readout.inner_text()
     page.get_by_role("button", name="Reset").click()
     assert "error: 0.200" in readout.inner_text()
+
+
+def in_a_box(live, width):
+    "The picture as the site shows it: in letters of 17 px, 330 px wide on a phone and 778 px at most."
+    return (
+        f'<style>:root {{ font-size: 17px; }}</style><div style="width: {width}px">{live._repr_html_()}</div>'
+    )
+
+
+def test_controls_and_picture_fit_on_a_phone(open_html, fits):
+    page = open_html(in_a_box(Live("units", THREE_UNITS, alt="Three units."), 330), width=380)
+    assert page.locator(".live-units").bounding_box()["height"] <= 700
+    page = open_html(in_a_box(animate_fits(fits), 330), width=380)
+    first, second = (panel.bounding_box() for panel in page.locator(".curve-panel").all())
+    assert first["y"] == second["y"] and second["width"] > 130  # side by side
+    assert page.get_by_role("button", name="Play").bounding_box()["y"] < first["y"]
+
+
+@pytest.mark.parametrize(("width", "columns"), [(330, 1), (550, 1), (778, 3)])
+def test_three_units_stand_in_columns_with_a_legend(open_html, width, columns):
+    page = open_html(in_a_box(Live("units", THREE_UNITS, alt="Three units."), width), width=width + 50)
+    assert page.locator(".units-key").all_inner_texts() == ["target", "sum", "one unit"]
+    edge = page.locator(".live-units").bounding_box()
+    values = [value.bounding_box() for value in page.locator(".live-row .live-value").all()]
+    assert all(value["x"] + value["width"] < edge["x"] + edge["width"] - 12 for value in values)
+    assert len({value["x"] for value in values}) == columns  # never two and one left over
+    letters = page.locator(".live-units svg text").first.evaluate(
+        "t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a"
+    )
+    assert 12 <= letters <= 13
 
 
 def test_narrow_and_accessible(open_html, axe, assert_narrow, fits):

@@ -205,23 +205,37 @@ def test_wrong_dimensions_and_types(call, kind):
         call()
 
 
+MOVE = "(s, a) => { s.value = a; s.dispatchEvent(new Event('input', {bubbles: true})); }"
+
+
 def test_the_slider_shows_where_the_naive_computation_breaks(open_notebook, axe, assert_narrow):
     page = open_notebook("09_log_sum_exp", width=380)
     picture = page.locator(".live-logsumexp").first
     slider, bad = picture.get_by_label("logit a"), picture.locator(".lse-bad")
-
-    def move_to(a):
-        slider.evaluate("(s, a) => { s.value = a; s.dispatchEvent(new Event('input', {bubbles: true})); }", a)
-
     assert bad.all_inner_texts() == ["inf", "nan", "nan", "−inf", "−inf"]
     slider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowLeft")  # from 90 to 88, the last half step below 88.72 but one
     assert bad.count() == 0 and "agree" in picture.inner_text()
-    move_to(-110)
+    slider.evaluate(MOVE, -110)
     assert bad.all_inner_texts() == ["−inf"] and "−111.3" in picture.inner_text()
     assert axe(page, ".live-logsumexp") == []
     assert_narrow(page)
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_nothing_is_cut_or_moves_with_the_slider(open_notebook, width):
+    picture = open_notebook("09_log_sum_exp", width=width).locator(".live-logsumexp").first
+    if width == 1280:
+        picture.evaluate("p => p.style.width = '778px'")  # as wide as on the site
+    slider, heights = picture.get_by_label("logit a"), set()
+    for a in (-120, -104, -103, -20, -9.5, -1.5, 0, 0.5, 5, 8.5, 17.5, 60.5, 88.5, 89, 99.5, 119.5):
+        slider.evaluate(MOVE, a)
+        inside = "(p, s) => Math.max(...[...p.querySelectorAll(s)].map(e => e.scrollWidth - e.clientWidth))"
+        for part in ".live-scroll", "th, td":
+            assert picture.evaluate(inside, part) <= 0, (a, part)
+        heights.add(round(picture.bounding_box()["height"]))
+    assert len(heights) == 1
 
 
 def test_the_slider_in_the_dark(open_notebook, axe):

@@ -88,7 +88,7 @@ function mount(root, value, live) {
     live.el("span", { class: "curve-key" },
       live.svg("svg", { viewBox: "0 0 30 10", width: 30, height: 10, "aria-hidden": "true" }, live.svg("line", { class: name, x1: 1, x2: 29, y1: 5, y2: 5 })), text);
   if (buttons.length > 1) root.append(live.el("div", { class: "live-controls", role: "group", "aria-label": "target" }, ...buttons));
-  root.append(grid, live.el("div", { class: "live-controls" }, play, slider.row),
+  root.append(live.el("div", { class: "live-controls" }, play, slider.row), grid,
     live.el("div", { class: "curve-legend" }, sample("curve-target", "target"), sample("curve-sum", "sum"), sample("curve-unit", "one unit")));
   slider.row.classList.add("curve-scrubber");
   choose(value.groups[0]);

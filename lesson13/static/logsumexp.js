@@ -6,22 +6,22 @@ function mount(root, value, live) {
   const show = (x) => {
     if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x < 0 ? "−inf" : "inf";
     const size = Math.abs(x);
-    const text = x === 0 ? "0" : size >= 1e4 || size < 1e-2 ? x.toExponential(1) : String(+x.toPrecision(4));
+    const text = x === 0 ? "0" : size >= 1e4 || size < 1e-2 ? x.toExponential(1) : String(+(size < 1 ? x.toFixed(4) : x.toPrecision(4)));
     return text.replace(/-/g, "−");
   };
 
   function naive(x) {
     const exps = x.map((v) => f(Math.exp(v))), total = sum(exps);
     const probs = exps.map((e) => f(e / total)), logs = probs.map((p) => f(Math.log(p)));
-    return { logs, rows: [["exp(x)", exps], [`÷ sum, ${show(total)}`, probs], ["log", logs]] };
+    return { logs, rows: [["exp(x)", exps], ["÷ sum,", probs, total], ["log", logs]] };
   }
   function stable(x) {
     const top = Math.max(...x), gaps = x.map((v) => f(v - top)), exps = gaps.map((v) => f(Math.exp(v)));
     const total = sum(exps), log = f(Math.log(total)), logs = gaps.map((v) => f(v - log));
-    return { logs, rows: [[`x − max, ${show(top)}`, gaps], ["exp of that", exps], [`x − max − log ${show(total)}`, logs]] };
+    return { logs, rows: [["x − max,", gaps, top], ["exp of that", exps], ["x − max − log", logs, total]] };
   }
   function verdict(a, x) {
-    if (f(Math.exp(a)) === Infinity) return `exp(${show(a)}) is too large for float32 and becomes inf; inf / inf is nan. The shifted version never sees an exponent above 0.`;
+    if (f(Math.exp(a)) === Infinity) return `exp(${show(a)}) is too large for float32 and becomes inf; inf / inf is nan. The shifted exponents never exceed 0.`;
     if (naive(x).logs.some((v) => v === -Infinity)) return "A probability is too small for float32 and becomes 0, whose log is −inf. The shifted version takes no log of it.";
     return "Both computations agree here.";
   }
@@ -37,6 +37,8 @@ function mount(root, value, live) {
   const good = steps.filter((a) => Number.isFinite(at(naive, a)));
   const line = (compute, points, style) =>
     live.svg("polyline", { points: points.map((a) => `${px(a)},${py(at(compute, a))}`).join(" "), fill: "none", ...style });
+  const band = { stroke: "var(--live-accent2)", "stroke-width": 8, opacity: 0.45 };
+  const thin = { stroke: "var(--live-accent)", "stroke-width": 2 };
   const text = (x, y, words, more) => live.svg("text", { x, y, "font-size": 13, "text-anchor": "middle", ...more }, words);
   const broken = (from, to, words) => [
     live.svg("rect", { x: px(from), y: top, width: px(to) - px(from), height: height - top - bottom, fill: "var(--live-line)", opacity: 0.55 }),
@@ -52,18 +54,24 @@ function mount(root, value, live) {
   const middle = (good[0] + good[good.length - 1]) / 2;
   const picture = live.svg("svg", { viewBox: `0 0 ${width} ${height}`, width, "aria-hidden": "true" },
     ...broken(low, good[0], "−inf"), ...broken(good[good.length - 1], high, "nan"), frame, ...ticks,
-    line(naive, good, { stroke: "var(--live-accent2)", "stroke-width": 8, opacity: 0.45 }),
-    line(stable, steps, { stroke: "var(--live-accent)", "stroke-width": 2 }),
+    line(naive, good, band),
+    line(stable, steps, thin),
     text((px(low) + px(high)) / 2, height - 6, "logit a"),
-    text(px(middle) + 30, py(-62), "wide band: as written", { fill: "var(--live-fg)" }),
-    text(px(middle) + 30, py(-82), "thin line: with the shift"),
     text(px(middle), top - 8, "log-probability of a"), cursor, point);
 
-  const tables = live.el("div", { class: "lse-tables" }), words = live.el("p", { "aria-live": "polite" });
+  const sample = (words, style) =>
+    live.el("span", { class: "lse-key" },
+      live.svg("svg", { viewBox: "0 0 30 10", width: 30, height: 10, "aria-hidden": "true" }, live.svg("line", { x1: 1, x2: 29, y1: 5, y2: 5, ...style })), words);
+  const legend = live.el("div", { class: "lse-legend" }, sample("as written", band), sample("with the shift", thin));
+
+  const tables = live.el("div", { class: "lse-tables" }), words = live.el("p", { class: "lse-verdict", "aria-live": "polite" });
   function table(title, x, rows) {
     const cells = (xs) => xs.map((v) => live.el("td", { class: Number.isFinite(v) ? "" : "lse-bad" }, show(v)));
     const head = live.el("tr", {}, live.el("th", { scope: "col" }, title), ...names.map((n) => live.el("th", { scope: "col" }, n)));
-    const body = [["x", x], ...rows].map(([name, xs]) => live.el("tr", {}, live.el("th", { scope: "row" }, name), ...cells(xs)));
+    const body = [["x", x], ...rows].map(([name, xs, number]) => {
+      const value = number === undefined ? [] : [" ", live.el("span", {}, show(number))];
+      return live.el("tr", {}, live.el("th", { scope: "row" }, name, ...value), ...cells(xs));
+    });
     return live.el("div", { class: "live-scroll" }, live.el("table", {}, head, ...body));
   }
   function draw(a) {
@@ -75,6 +83,6 @@ function mount(root, value, live) {
     point.setAttribute("cy", py(at(stable, a)));
   }
   const slider = live.slider({ label: "logit a", min: low, max: high, step: 0.5, value: value.logits[0], show, input: draw });
-  root.append(picture, slider.row, words, tables);
+  root.append(picture, legend, slider.row, words, tables);
   draw(value.logits[0]);
 }

@@ -2,7 +2,8 @@
 //   units   [[slope, intercept, weight]...]
 //   target  [y...] at equal distances from low to high, or null
 function mount(root, value, live) {
-  const [width, height, left, foot] = [440, 250, 34, 24];
+  const narrow = matchMedia("(max-width: 480px)").matches; // drawn small there, so that its numbers are not
+  const [width, height, left, foot] = [narrow ? 320 : 540, narrow ? 190 : 290, 34, 24];
   const units = value.units.map((unit) => [...unit]);
   const px = (x) => left + ((x - value.low) / (value.high - value.low)) * (width - left - 10);
   const py = (y) => height - foot - ((y - value.bottom) / (value.top - value.bottom)) * (height - foot - 10);
@@ -11,7 +12,7 @@ function mount(root, value, live) {
   const line = (points) => points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(" ");
   const number = (v) => v.toFixed(1).replace("-", "\u2212");
 
-  const picture = live.svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+  const picture = live.svg("svg", { viewBox: `0 0 ${width} ${height}`, width, "aria-hidden": "true" });
   const clip = live.id("frame");
   picture.append(live.svg("clipPath", { id: clip },
     live.svg("rect", { x: left, y: 10, width: width - left - 10, height: height - foot - 10 })));
@@ -29,7 +30,12 @@ function mount(root, value, live) {
   const total = live.svg("polyline", { class: "units-sum" });
   inside.append(...(units.length > 1 ? faint : []), total);
   picture.append(inside);
-  const readout = live.el("p", { class: "live-readout", role: "status" });
+  const sample = (name, text) =>
+    live.el("span", { class: "units-key" },
+      live.svg("svg", { viewBox: "0 0 30 10", width: 30, height: 10, "aria-hidden": "true" }, live.svg("line", { class: name, x1: 1, x2: 29, y1: 5, y2: 5 })), text);
+  const legend = live.el("div", { class: "units-legend" }, ...(target ? [sample("units-target", "target")] : []),
+    sample("units-sum", "sum"), sample("units-unit", "one unit"));
+  const readout = live.el("p", { class: `live-readout${units.length > 1 ? " units-several" : ""}`, role: "status" });
 
   function draw() {
     const bends = units.filter((u) => u[0]).map((u) => -u[1] / u[0]).filter((x) => x > value.low && x < value.high);
@@ -43,15 +49,18 @@ function mount(root, value, live) {
   }
 
   const groups = units.map((u, k) => {
-    const name = units.length > 1 ? `unit ${k + 1}: ` : "";
-    const sliders = ["slope", "intercept", "weight"].map((part, i) =>
-      live.slider({ label: name + part, min: -3, max: 3, step: 0.1, value: u[i], show: number, input: (v) => { u[i] = v; draw(); } }));
-    return { sliders, box: live.el("div", { class: "units-group" }, ...sliders.map((s) => s.row)) };
+    const sliders = ["slope", "intercept", "weight"].map((part, i) => {
+      const slider = live.slider({ label: part, min: -3, max: 3, step: 0.1, value: u[i], show: number, input: (v) => { u[i] = v; draw(); } });
+      if (units.length > 1) slider.range.setAttribute("aria-label", `${part} of unit ${k + 1}`);
+      return slider;
+    });
+    const head = units.length > 1 ? [live.el("b", {}, `unit ${k + 1}`)] : [];
+    return { sliders, box: live.el("div", {}, ...head, ...sliders.map((s) => s.row)) };
   });
   const reset = live.button("Reset", () => {
     groups.forEach(({ sliders }, k) => sliders.forEach((s, i) => { s.value = units[k][i] = value.units[k][i]; }));
     draw();
   });
-  root.append(picture, readout, live.el("div", { class: "units-groups" }, ...groups.map((g) => g.box)), reset);
+  root.append(picture, ...(units.length > 1 ? [legend] : []), readout, live.el("div", { class: "units-groups" }, ...groups.map((g) => g.box)), reset);
   draw();
 }
