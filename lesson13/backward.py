@@ -104,11 +104,17 @@ def lin_grad(
 # %% ../nbs/06_backward.ipynb #8b2e0b63
 #| code-fold: true
 #| code-summary: "The same check for both layers"
-def _check_network(x: Tensor, params: MLPParams) -> None:
-    "`TypeError` or `ValueError`, naming the layer, unless `x` runs through the two layers of `params`."
+def _check_network(who: str, x: Tensor, params: MLPParams) -> MLPParams:
+    "`params`; `TypeError` or `ValueError`, naming the layer, unless `x` runs through both layers."
+    if not isinstance(params, tuple | list) or len(params) != 4:
+        came = f"{len(params)} tensors" if isinstance(params, tuple | list) else f"a {type(params).__name__}"
+        raise ValueError(f"{who}: params is {came}; give four: MLPParams(w1, b1, w2, b2)")
     w1, b1, w2, b2 = params
     _check_lin("layer 1", x, w1, b1)
     _check_lin("layer 2", x.new_empty(len(x), len(b1)), w2, b2)
+    if not len(x):
+        raise ValueError(f"{who}: x is {tuple(x.shape)}: it is empty; give at least one row")
+    return MLPParams(*params)
 
 # %% ../nbs/06_backward.ipynb #a526ad24
 def forward_and_backward(
@@ -117,7 +123,7 @@ def forward_and_backward(
     params: MLPParams,  # w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,)
 ) -> Tensor:  # the loss, (); the gradients are the `.g` of x and of the four parameters
     "Through lin, relu, lin and mse, and back; earlier gradients are cleared. An error names the layer."
-    _check_network(x, params)
+    params = _check_network("forward_and_backward", x, params)
     hidden = lin(x, params.w1, params.b1)
     active = relu(hidden)
     output = lin(active, params.w2, params.b2)
@@ -138,7 +144,7 @@ class GradRow(NamedTuple):
     name: str
     shape: tuple[int, ...]
     index: tuple[int, ...]  # the element that is furthest off; where all agree, the largest
-    by_hand: float | None  # None if `.g` is missing or has another shape
+    by_hand: float | None  # None if `.g` is missing or has another shape or type
     measured: float  # by central differences
     pytorch: float
     problem: str  # what is wrong; empty if nothing is
@@ -167,10 +173,10 @@ class GradReport(NamedTuple):
 #| code-summary: "The table of a report"
 def _report_lines(rows: list[GradRow]) -> list[str]:
     "The table of a report."
-    line = "{:<8}{:<8}{:<8}{:>10}{:>10}{:>10}  {}".format
+    line = "{:<7} {:<9} {:<9} {:>10} {:>10} {:>10}  {}".format
     lines = [line("tensor", "shape", "element", "by hand", "measured", "PyTorch", "")]
     for row in rows:
-        numbers = [f"{v:.4f}" if v is not None else "-" for v in (row.by_hand, row.measured, row.pytorch)]
+        numbers = [f"{v:#.4g}" if v is not None else "-" for v in (row.by_hand, row.measured, row.pytorch)]
         lines.append(line(row.name, str(row.shape), str(list(row.index)), *numbers, row.problem or "ok"))
     return lines
 
@@ -183,10 +189,10 @@ def _verdict(report: GradReport) -> str:
     if wrong is None:
         return "All gradients agree."
     right = ", ".join(row.name for row in report.rows[: report.rows.index(wrong)]) or "nothing"
-    by_hand = "nothing to compare" if wrong.by_hand is None else f"{wrong.by_hand:.4f} by hand"
+    by_hand = "nothing to compare" if wrong.by_hand is None else f"{wrong.by_hand:#.4g} by hand"
     return (
         f"First wrong: {wrong.name} {wrong.shape}, {wrong.problem}; correct before it: {right}.\n"
-        f"At {list(wrong.index)}: {by_hand}, {wrong.measured:.4f} by central differences."
+        f"At {list(wrong.index)}: {by_hand}, {wrong.measured:#.4g} by central differences."
     )
 
 # %% ../nbs/06_backward.ipynb #bc3b327a
@@ -205,6 +211,7 @@ def _loss_of(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: 
     return mse(torch.relu(x @ w1 + b1) @ w2 + b2, target)
 
 
+@torch.inference_mode(False)  # records even where you have switched that off
 def _pytorch_grads(tensors: dict[str, Tensor], target: Tensor) -> list[Tensor]:
     "PyTorch's gradient for each name; one leaf for a tensor with two names."
     leaves = {id(t): t.detach().clone().requires_grad_() for t in tensors.values()}
@@ -234,8 +241,12 @@ def _compare_one(name: str, tensor: Tensor, right: Tensor, loss: Callable[[], Te
     by_hand, problem, distance = getattr(tensor, "g", None), "", right.abs()
     if by_hand is None:
         problem = "no .g"
+    elif not isinstance(by_hand, Tensor):
+        problem = f".g is a {type(by_hand).__name__}"
     elif by_hand.shape != right.shape:
         problem = f".g is {tuple(by_hand.shape)}"
+    elif by_hand.dtype != right.dtype:
+        problem = f".g is {by_hand.dtype}, not {right.dtype}"
     elif not torch.allclose(by_hand, right, rtol=tol, atol=tol):
         problem, distance = "wrong", (by_hand - right).abs()
     index = tuple(i.item() for i in torch.unravel_index(distance.argmax(), right.shape))
@@ -252,7 +263,7 @@ def compare_grads(
     tol: float = 1e-8,  # how far apart two gradients may be, relative and absolute
 ) -> GradReport:
     "Compare every `.g` that `backward` leaves with PyTorch, and one element with central differences."
-    _check_network(x, params)
+    params = _check_network("compare_grads", x, params)
     check_floats("compare_grads", target=target)
     copies, target = _double_copies(x, params), target.double()
     backward(copies["x"], target, MLPParams(*(copies[name] for name in MLPParams._fields)))

@@ -47,7 +47,7 @@ from . import scalar_autograd
 from .data import Digits
 from .data_parallel import launch, train_steps
 from .losses import CrossEntropyLoss, cross_entropy, logsumexp
-from .modules import Linear, ReLU, Sequential
+from .modules import Checkpoint, Linear, ReLU, Sequential
 from .training import _Parser, digit_classifier, parameters_of, shuffled, step, update, whole_file
 
 # %% ../nbs/92_benchmarks.ipynb #7f0bef3d
@@ -220,18 +220,20 @@ def classifier_on(device: str, n_hidden: int) -> Sequential:
 @torch.no_grad()
 def epoch_by_modules(model, loss_fn, batch_size, x, y) -> None:
     "Our layers, our loss, our update."
+    params = parameters_of(model)
     for x_batch, y_batch in slices(x, y, batch_size):
         loss_fn(model(x_batch), y_batch)
         loss_fn.backward()
         model.backward()
-        update(model, 0.01)
+        update(params, 0.01)
 
 
 @torch.no_grad()
 def epoch_by_train(model, loss_fn, batch_size, x, y) -> None:
     "What `train` does: the same, on shuffled rows, with every loss kept."
+    params = parameters_of(model)
     for rows in shuffled(len(x), 0, 0).to(x.device).split(batch_size):
-        step(model, loss_fn, x.index_select(0, rows), y[rows], 0.01)
+        step(model, params, loss_fn, x.index_select(0, rows), y[rows], 0.01)
 
 # %% ../nbs/92_benchmarks.ipynb #5c43a2b9
 def epoch_by_pytorch(model, optimizer, batches) -> None:
@@ -564,17 +566,7 @@ def keep_activations(parts: list[Sequential], x: Tensor) -> None:
 @torch.no_grad()
 def recompute_activations(parts: list[Sequential], x: Tensor) -> None:
     "The same gradients, keeping only what goes into each part; the rest is computed again on the way back."
-    inputs = [x]
-    for part in parts:
-        inputs.append(part(inputs[-1]))
-        part.forget()
-    g = torch.ones_like(inputs.pop())
-    for k in reversed(range(len(parts))):
-        x = inputs.pop().detach()  # a new object, so that its gradient goes with it
-        parts[k](x).g = g
-        parts[k].backward(input_grad=k > 0)
-        g = getattr(x, "g", None)
-        parts[k].forget()
+    keep_activations([Checkpoint(part) for part in parts], x)
 
 # %% ../nbs/92_benchmarks.ipynb #5d0965b5
 DEEP_WAYS = {"kept": keep_activations, "recomputed": recompute_activations}

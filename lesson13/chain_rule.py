@@ -58,8 +58,10 @@ def _rise_over_run(who: str, f: Callable, x: Tensor, eps: float, scalar: bool) -
         up, down = x.clone(), x.clone()
         up.view(-1)[i] += step
         down.view(-1)[i] -= step
-        rise = _checked_value(who, f, up, scalar) - _checked_value(who, f, down, scalar)
-        yield rise / (up.view(-1)[i] - down.view(-1)[i])
+        run = up.view(-1)[i] - down.view(-1)[i]  # what really moved, after rounding
+        if not run:
+            raise ValueError(f"{who}: eps is {eps}, too small to move {number}; give more, such as 1e-6")
+        yield (_checked_value(who, f, up, scalar) - _checked_value(who, f, down, scalar)) / run
 
 # %% ../nbs/04_chain_rule.ipynb #f48d48e3
 def numerical_grad(

@@ -1246,20 +1246,30 @@ def progress_file() -> Path | None:
     return None
 
 # %% ../nbs/90_checking.ipynb #eedf4107
-def read_progress() -> tuple[dict[str, dict], list[str]]:
-    "What is kept, and a notice if the file was damaged; a damaged file is put aside and kept."
+def read_progress() -> tuple[dict[str, dict], list[str], Path | None]:
+    "What is kept, a notice if it cannot be read, and the file to write to; None where there is none, or it must stay."
     path = progress_file()
     if path is None or not path.exists():
-        return dict(SESSION), []
+        return dict(SESSION), [], path
     try:
-        return valid_records(json.loads(path.read_text(encoding="utf-8"))), []
+        return valid_records(json.loads(path.read_text(encoding="utf-8"))), [], path
     except OSError as error:
-        return dict(SESSION), [f"Progress cannot be read: {error.strerror}."]
+        stays = f"Progress cannot be read ({error.strerror}); its file stays as it is, and this session counts alone."
+        return dict(SESSION), [stays], None
     except (ValueError, RecursionError):
-        aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
-        with contextlib.suppress(OSError):
-            path.replace(aside)
-        return {}, [f"The progress file was damaged; it is kept as {aside.name}, and progress starts afresh."]
+        return put_aside(path)
+
+
+def put_aside(path: Path) -> tuple[dict[str, dict], list[str], Path | None]:
+    "Rename a damaged progress file, and start afresh; where it cannot be renamed, leave it alone."
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
+    try:
+        path.replace(aside)
+    except OSError as error:
+        stays = f"The progress file is damaged and cannot be renamed ({error.strerror}); it stays as it is."
+        return dict(SESSION), [stays], None
+    notice = f"The progress file was damaged; it is kept as {aside.name}, and progress starts afresh."
+    return {}, [notice], path
 
 # %% ../nbs/90_checking.ipynb #222f8a41
 def valid_records(found: Any) -> dict[str, dict]:
@@ -1274,11 +1284,10 @@ def valid_records(found: Any) -> dict[str, dict]:
     return records
 
 # %% ../nbs/90_checking.ipynb #6b8bda09
-def write_progress(records: dict[str, dict]) -> list[str]:
+def write_progress(records: dict[str, dict], path: Path | None) -> list[str]:
     "Keep the records: written beside the old file, then put in its place. A notice if that fails."
     SESSION.clear()
     SESSION.update(records)
-    path = progress_file()
     if path is None:
         return []
     try:
@@ -1290,29 +1299,50 @@ def write_progress(records: dict[str, dict]) -> list[str]:
 # %% ../nbs/90_checking.ipynb #6e43bc77
 def replace_file(path: Path, text: str) -> None:
     "Write a file beside `path`, then put it in its place in one step."
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
+    file = tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8")
     try:
+        with file:
+            file.write(text)
         os.replace(file.name, path)
-    except OSError:
+    except BaseException:
         os.unlink(file.name)
         raise
+
+# %% ../nbs/90_checking.ipynb #213a78db
+def alone() -> contextlib.AbstractContextManager:
+    "Keep other kernels from the progress file for as long as this is open; where there are no such locks, do nothing."
+    path = progress_file()
+    if path is None:
+        return contextlib.nullcontext()
+    try:
+        import fcntl  # not on Windows
+
+        file = open(path.with_name(MARKER))
+        for _ in range(100):  # a second, then go on without
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.01)
+        return file
+    except (ImportError, OSError):
+        return contextlib.nullcontext()
 
 # %% ../nbs/90_checking.ipynb #549671c7
 def remember(exercise: Exercise, report: Report) -> list[str]:
     "Add a report to the progress; notices, if there are any."
     if report.status == "not attempted":
         return []
-    records, notices = read_progress()
-    record = records.get(exercise.name, {"attempts": 0, "passed": ""})
-    passed = str(date.today()) if report.passed else record["passed"]
-    records[exercise.name] = {"attempts": record["attempts"] + 1, "passed": passed}
-    return [*notices, *write_progress(records)][:1]
+    with alone():
+        records, notices, path = read_progress()
+        record = records.get(exercise.name, {"attempts": 0, "passed": ""})
+        passed = str(date.today()) if report.passed else record["passed"]
+        records[exercise.name] = {"attempts": record["attempts"] + 1, "passed": passed}
+        return [*notices, *write_progress(records, path)][:1]
 
 # %% ../nbs/90_checking.ipynb #34db654b
 def progress() -> "Progress":  # shows itself, as text or as HTML
     "What is done and what is not, notebook by notebook."
-    records, notices = read_progress()
+    records, notices, _ = read_progress()
     return Progress(records, notices)
 
 
@@ -1327,8 +1357,11 @@ def exercises(
 class Listing(list):
     "Names of exercises; shows itself as a table for each notebook, with how each is called."
 
+    NONE = "There are no exercises of that notebook; exercises() lists all."
+
     def __repr__(self) -> str:
-        return "\n".join(f"{EXERCISES[name].notebook:<20}{EXERCISES[name].signature}" for name in self)
+        rows = [f"{EXERCISES[name].notebook:<20}{EXERCISES[name].signature}" for name in self]
+        return "\n".join(rows or [self.NONE])
 
     def _repr_html_(self) -> str:
         head, cell = (f'<tr><{kind} style="text-align:left">' for kind in ("th", "td"))
@@ -1341,7 +1374,7 @@ class Listing(list):
             )
             head_row = f"<thead>{head}{html.escape(notebook)}</th></tr></thead>"
             tables += f'<table style="width:100%">{head_row}<tbody>{rows}</tbody></table>'
-        return tables
+        return tables or f"<div>{self.NONE}</div>"
 
 # %% ../nbs/90_checking.ipynb #b31bc03e
 @dataclass
@@ -1417,6 +1450,8 @@ def hint(
 ) -> "Help":  # shows itself
     "One more hint at each call: three, from a nudge to nearly there."
     exercise = find(name)
+    if not exercise.hints:
+        return Help(f"{name}: no hints", ["No hints were written for this exercise."])
     given = HINTS_GIVEN[name] = min(HINTS_GIVEN.get(name, 0) + 1, len(exercise.hints))
     more = (
         f'That is the last hint; solution("{name}") shows an answer.' if given == len(exercise.hints) else ""
@@ -1431,6 +1466,8 @@ def solution(
 ) -> "Help":  # shows itself
     "An answer that passes, and why it is right."
     exercise = find(name)
+    if exercise.answer is None:
+        return Help(f"{name}: no solution", ["No solution was written for this exercise."])
     return Help(f"{name}: one solution", [paragraph(exercise.reason)], source_of(exercise.answer))
 
 # %% ../nbs/90_checking.ipynb #e1d27e3b
@@ -1486,7 +1523,7 @@ _relu = declare(
     cases=lambda: {
         "negatives and zeros": {"x": torch.tensor([[-1.5, 0.0, 2.0], [0.3, -0.2, 4.0]])},
         "one dimension": {"x": rand(7)},
-        "three dimensions": {"x": rand(2, 3, 4)},
+        "three dimensions": {"x": rand(2, 3, 4, scale=40)},
     },
     truth=Truth(lambda x: torch.relu(x)),
     rule=without("relu", "threshold"),
@@ -5459,6 +5496,7 @@ _accuracy.cases = lambda: {
     "square, one right": labelled(torch.tensor([[-1.0, -2, -3], [5, 1, 0], [0, 7, 2]]), 0, 2, 0),
     "all right": labelled(torch.tensor([[3.0, 1], [0, 2], [9, 8]]), 0, 1, 0),
     "none right": labelled(torch.tensor([[3.0, 1, 2, 0]]), 2),
+    "close by": labelled(torch.tensor([[0.2, 0.4, 0.3], [1.6, 1.9, 2.1]]), 1, 2),
     "the largest of all in row 0": labelled(torch.tensor([[0.0, 9, 1], [2, 1, 0], [0, 1, 3]]), 1, 0, 0),
     "six rows, two right": labelled(
         rand(6, 4, seed=8),
@@ -5527,9 +5565,14 @@ def as_batches(value: Any, n: int) -> Any:
     return tuple(
         tuple(range(*batch.indices(n)))
         if isinstance(batch, slice)
-        else tuple(batch.tolist() if isinstance(batch, Tensor) else batch)
+        else tuple(as_list(index) for index in as_list(batch))
         for batch in batches
     )
+
+
+def as_list(value: Any) -> Any:
+    "A tensor or an array as a list, and a number of NumPy as one of Python."
+    return value.tolist() if hasattr(value, "tolist") else value
 
 # %% ../nbs/90_checking.ipynb #8f5f5538
 #| code-fold: true
@@ -5538,7 +5581,9 @@ def judge_batches(inputs: dict, values: dict) -> str | None:
     n, size, batches = inputs["n"], inputs["batch_size"], values["the batches"]
     if not (isinstance(batches, tuple) and all(isinstance(batch, tuple) for batch in batches)):
         return f"It returned {describe(batches)}; expected a list of slices, or of lists of indices."
-    found = [int(index) for batch in batches for index in batch if is_index(index)]
+    if odd := [index for batch in batches for index in batch if not is_index(index)]:
+        return f"A batch holds {describe(odd[0])}; expected whole numbers."
+    found = [int(index) for batch in batches for index in batch]
     if missing := sorted(set(range(n)) - set(found)):
         return f"Index {missing[0]} is in no batch."
     if len(found) != n:

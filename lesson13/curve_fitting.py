@@ -6,7 +6,6 @@
 __all__ = ['relu_sum', 'CurveState', 'CurveFit', 'fit_curve', 'plot_fits', 'animate_fits']
 
 # %% ../nbs/03_curve_fitting.ipynb #455b3831
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from .forward import relu
 from .live import Live
+from .matmul import check_tensors
 
 # %% ../nbs/03_curve_fitting.ipynb #72038129
 def _sum_of_units(x, slopes, intercepts, weights, bias):
@@ -33,6 +33,8 @@ def relu_sum(
     bias: Tensor | float = 0.0,  # a single number
 ) -> Tensor:  # (n,)
     "Σ weights·relu(slopes·x + intercepts) + bias. ValueError if a shape does not fit."
+    for name, t in {"x": x, "slopes": slopes, "intercepts": intercepts, "weights": weights}.items():
+        check_tensors("relu_sum", **{name: t})
     shapes = [tuple(t.shape) for t in (x, slopes, intercepts, weights, torch.as_tensor(bias))]
     k = shapes[1]
     if len(shapes[0]) != 1 or len(k) != 1 or shapes[2:] != [k, k, ()]:
@@ -43,16 +45,18 @@ def relu_sum(
 
 # %% ../nbs/03_curve_fitting.ipynb #d4d07a19
 def _check_target(x, y):
-    "TypeError or ValueError unless y is a real, finite tensor of the shape of x."
+    "y as float32; TypeError or ValueError unless it is a real, finite tensor of the shape of x."
     if not isinstance(y, Tensor) or y.is_complex():
         kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
         raise TypeError(f"fit_curve: f returned {kind}; it must return a real tensor")
     if y.shape != x.shape:
         came = f"f turned x of shape {tuple(x.shape)} into {tuple(y.shape)}"
         raise ValueError(f"fit_curve: {came}; return one y for each x, in the shape of x")
+    y = y.detach().float()
     if not y.isfinite().all():
         bad = (~y.isfinite()).nonzero()[0, 0]
         raise ValueError(f"fit_curve: f({x[bad]:.3g}) is {y[bad]}; choose a range where f is finite")
+    return y
 
 
 def _check_counts(**counts):
@@ -67,14 +71,16 @@ def _sample(f, low, high, n_points=100):
         raise TypeError(
             f"fit_curve: f is a {type(f).__name__}; give a function of a tensor, such as torch.sin"
         )
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not -1e38 < low < high < 1e38:
         raise ValueError(
-            f"fit_curve: the range is {low} to {high}; both must be finite and low smaller than high"
+            f"fit_curve: the range is {low} to {high}; both must be within ±1e38 and low smaller than high"
         )
     x = torch.linspace(low, high, n_points)
-    y = f(x)
-    _check_target(x, y)
-    return x, y.detach().float()
+    if not (x.diff() > 0).all():
+        raise ValueError(
+            f"fit_curve: {n_points} float32 numbers from {low} to {high} do not all differ; widen the range"
+        )
+    return x, _check_target(x, f(x))
 
 # %% ../nbs/03_curve_fitting.ipynb #176fa2cc
 def _starts(n_tries, n_units, seed):
@@ -142,6 +148,7 @@ def _state(frame, best, x, y, spread):
     return CurveState(step, error[best].item() * spread.item() ** 2, slopes, intercepts, weights, bias)
 
 # %% ../nbs/03_curve_fitting.ipynb #4bb5b900
+@torch.inference_mode(False)  # gradients even where you have switched them off
 def _train(y, n_units, n_steps, n_tries, seed):
     "Train all starts for each row of y (targets, n) at once; the frames of `_descend`."
     params = [p.repeat(len(y), *[1] * (p.ndim - 1)).requires_grad_() for p in _starts(n_tries, n_units, seed)]
@@ -162,9 +169,11 @@ def _fit_many(targets, n_units, n_steps=300, n_tries=24, seed=1):
     scaled = [(y - y.mean()) / spread for (_, y), spread in zip(samples, spreads, strict=True)]
     frames, fits = _train(torch.stack(scaled), n_units, n_steps, n_tries, seed), []
     for row, ((f, *_), (x, y), spread) in enumerate(zip(targets, samples, spreads, strict=True)):
-        tries = frames[-1][1][row * n_tries : (row + 1) * n_tries] * spread**2
-        best = row * n_tries + tries.argmin()
+        errors = frames[-1][1][row * n_tries : (row + 1) * n_tries]
+        best, tries = row * n_tries + errors.argmin(), errors * spread**2
         fits.append(CurveFit(f, x, y, [_state(frame, best, x, y, spread) for frame in frames], tries))
+        if not torch.cat([tries, fits[-1](x)]).isfinite().all():
+            raise ValueError("fit_curve: the fit leaves the range of float32; scale x, or f, towards 1")
     return fits
 
 # %% ../nbs/03_curve_fitting.ipynb #f552bd54
@@ -235,6 +244,8 @@ def plot_fits(
     fits: dict[str, list[CurveFit]],  # a name for each row, and the fits of that row
 ) -> Figure:
     "A grid of small pictures: a row for each name, a column for each fit, with its error above it."
+    if not any(fits.values()):
+        raise ValueError("plot_fits: give at least one fit, as in {'sine': [fit_curve(torch.sin, 5)]}")
     size, columns = (6.2, 0.6 + 1.6 * len(fits)), max(map(len, fits.values()))
     figure, axes = plt.subplots(len(fits), columns, figsize=size, sharey="row", squeeze=False)
     for row, (name, some) in zip(axes, fits.items(), strict=True):

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import math
 import os
+import platform
 import re
 import threading
 import time
@@ -232,13 +233,16 @@ def _in_time(f: Callable, *args) -> None:
 
 # %% ../nbs/00_data.ipynb #90692c3c
 _WRITING = set()  # the unfinished files of this process
+# Its machine or container: the numbers of the processes there mean nothing elsewhere.
+_HOST = re.sub(r"\W", "_", platform.node(), flags=re.ASCII)[-32:]
 
 
-def _is_left(part: Path, pid: int) -> bool:
-    "Has process `pid`, which wrote `part`, ended? Where that cannot be asked: has nobody written to it for an hour?"
-    if pid == os.getpid():  # perhaps an earlier process of this number
+def _is_left(part: Path, host: str | None, pid: int) -> bool:
+    "Has the process that wrote `part` ended? Where that cannot be asked: has nobody written to it for an hour?"
+    here = host in (None, _HOST)  # early versions of the course did not write down where they ran
+    if here and pid == os.getpid():  # perhaps an earlier process of this number
         return part not in _WRITING
-    if os.name != "posix":
+    if not here or os.name != "posix":
         return time.time() - part.stat().st_mtime > 3600
     try:
         os.kill(pid, 0)  # signal 0 is not delivered: it only asks
@@ -249,10 +253,10 @@ def _is_left(part: Path, pid: int) -> bool:
 # %% ../nbs/00_data.ipynb #56840973
 def _clear_left(path: Path) -> None:
     "Delete what killed processes left of a file that was to be `path`."
-    pattern = re.compile(rf"\.part(\d{{1,9}})-\d+-{re.escape(path.name)}")
+    pattern = re.compile(rf"\.part(?:(\w*)@)?(\d{{1,9}})-\d+-{re.escape(path.name)}")
     for other in path.parent.glob(".part*"):
         with suppress(OSError):  # somebody else's, or already gone
-            if (found := pattern.fullmatch(other.name)) and _is_left(other, int(found[1])):
+            if (found := pattern.fullmatch(other.name)) and _is_left(other, found[1], int(found[2])):
                 other.unlink()
 
 # %% ../nbs/00_data.ipynb #3fa42243
@@ -261,7 +265,7 @@ def _unfinished(path: str | os.PathLike):
     "A name beside `path` to write to. It is gone after the block, and what killed processes left, before."
     path = Path(os.path.realpath(path))
     _clear_left(path)
-    part = path.with_name(f".part{os.getpid()}-{threading.get_ident()}-{path.name}")
+    part = path.with_name(f".part{_HOST}@{os.getpid()}-{threading.get_ident()}-{path.name}")
     _WRITING.add(part)
     try:
         yield part
@@ -312,7 +316,7 @@ def _load_mnist(cache: str | os.PathLike | None) -> Digits:
     "The four MNIST files as `Digits`."
     import pooch
 
-    folder = Path(cache or os.environ.get("LESSON13_DATA") or pooch.os_cache("lesson13"))
+    folder = Path(cache or os.environ.get("LESSON13_DATA") or pooch.os_cache("lesson13")).expanduser()
     x, y, x_test, y_test = (_mnist_file(name, folder) for name in MNIST_SHA256)
     x, x_test = (images.flatten(1).float().div_(255) for images in (x, x_test))
     y, y_test = y.long(), y_test.long()

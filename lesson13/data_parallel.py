@@ -11,6 +11,7 @@ __all__ = ['average_gradients', 'share', 'all_reduce_gradients', 'train_steps', 
 import argparse
 import logging
 import os
+import pickle
 import tempfile
 import time
 from collections.abc import Callable
@@ -43,10 +44,13 @@ def average_gradients(
 # %% ../nbs/12_data_parallel.ipynb #6b90173a
 def check_gradients(grads_per_worker, batch_sizes) -> None:
     "`ValueError` unless there is one size a worker, and tensors of one shape for each parameter."
-    if len(grads_per_worker) != len(batch_sizes) or sum(batch_sizes) < 1:
+    if len(grads_per_worker) != len(batch_sizes) or sum(batch_sizes) < 1 or min(batch_sizes) < 0:
         raise ValueError(
-            f"average_gradients: {len(grads_per_worker)} workers but batch sizes {batch_sizes}; give one size a worker"
+            f"average_gradients: {len(grads_per_worker)} workers, batch sizes {batch_sizes}; give one size a worker"
         )
+    counts = [len(grads) for grads in grads_per_worker]
+    if len(set(counts)) > 1:
+        raise ValueError(f"average_gradients: the workers have {counts} gradients; give one a parameter")
     for grads in zip(*grads_per_worker, strict=True):
         shapes = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in grads]
         if len(set(shapes)) > 1 or not isinstance(grads[0], Tensor):
@@ -86,15 +90,21 @@ def train_steps(
     lr: float = 0.1,  # learning rate
 ) -> None:
     "Train for one epoch at most; with several workers, each takes its share and the gradients are averaged."
+    batches = shuffled(len(data.x_train), seed=0, epoch=0).split(batch_size)[:n_steps]
+    if min(map(len, batches), default=n_workers) < n_workers:
+        raise ValueError(
+            f"train_steps: the last batch has {len(batches[-1])} rows for {n_workers} workers, and each needs one; "
+            "choose another batch_size, or fewer n_steps"
+        )
     loss_fn = CrossEntropyLoss()
-    for rows in shuffled(len(data.x_train), seed=0, epoch=0).split(batch_size)[:n_steps]:
+    for rows in batches:
         mine = share(rows, rank, n_workers)
         loss_fn(model(data.x_train[mine]), data.y_train[mine])
         loss_fn.backward()
         model.backward()
         if n_workers > 1:
             all_reduce_gradients(model, len(mine) / len(rows))
-        update(model, lr)
+        update(parameters_of(model), lr)
 
 # %% ../nbs/12_data_parallel.ipynb #dd595181
 def join_group(
@@ -141,17 +151,23 @@ def watch(
 
 # %% ../nbs/12_data_parallel.ipynb #65267ac4
 def launch(
-    job: Callable,  # called with (rank, n_workers, *args) in each process; lives in a module
+    job: Callable,  # called with (rank, n_workers, *args) in each process, from a module; returns tensors
     *args,  # what each worker is given, such as the data
     n_workers: int = 2,  # processes
     timeout: float = 60.0,  # seconds for a message, and for the whole run
-) -> list:  # what each worker's `job` returned, in the order of ranks
-    "Run `job` in `n_workers` new processes; errors as in `watch`."
+) -> list:  # what each worker's `job` returned (tensors and plain containers), in the order of ranks
+    "Run `job` in `n_workers` new processes; errors as in `watch`. `TypeError` for results that cannot travel."
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # `watch` says it better
     with tempfile.TemporaryDirectory() as folder:
         arguments = (job, n_workers, folder, timeout, *args)
         watch(torch.multiprocessing.spawn(run_worker, arguments, nprocs=n_workers, join=False), timeout)
-        return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(n_workers)]
+        try:
+            return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(n_workers)]
+        except pickle.UnpicklingError as error:
+            raise TypeError(
+                f"launch: what {job.__name__} returned cannot travel; "
+                "return tensors, plain numbers and strings, and lists, tuples or dicts of these"
+            ) from error
 
 # %% ../nbs/12_data_parallel.ipynb #b4e1bc31
 def train_by_hand(rank: int, n_workers: int, data: Digits) -> list[Tensor]:
@@ -195,6 +211,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("lesson13.data_parallel", description=main.__doc__)
     parser.add_argument("--save", type=Path, required=True, help="file for the trained parameters")
     args = parser.parse_args()
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        parser.error("start it with `torchrun -m lesson13.data_parallel --save FILE`")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", timeout=timedelta(seconds=60))
     params = train_with_ddp(dist.get_rank(), dist.get_world_size())
@@ -203,5 +221,5 @@ def main() -> None:
     dist.destroy_process_group()
 
 
-if __name__ == "__main__" and "TORCHELASTIC_RUN_ID" in os.environ:
+if __name__ == "__main__" and "get_ipython" not in globals():
     main()

@@ -8,11 +8,14 @@ __all__ = ['MARKER', 'fresh_copy', 'fingerprint', 'handed_out', 'update_folder',
 # %% ../nbs/93_learn.ipynb #a411cd1f
 import json
 import os
+import site
 import subprocess
 import sys
+import sysconfig
 from argparse import ArgumentParser
 from hashlib import sha256
 from importlib.util import find_spec
+from itertools import chain, count
 from pathlib import Path
 
 # %% ../nbs/93_learn.ipynb #70b42521
@@ -26,9 +29,9 @@ def fresh_copy(
         for cell in book["cells"]:
             if cell["cell_type"] == "code":
                 cell["outputs"], cell["execution_count"] = [], None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        book.get("metadata", {}).pop("widgets", None)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"fresh_copy: this is not the text of a notebook ({error!r})") from None
-    book.get("metadata", {}).pop("widgets", None)
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 # %% ../nbs/93_learn.ipynb #3de0497e
@@ -44,17 +47,57 @@ def fingerprint(
 
 def handed_out(
     folder: Path,  # the learner's folder
-) -> dict:  # file name → fingerprint of what was last written there
+) -> dict:  # file name → fingerprint of what was last written or offered there
     "What the folder's marker remembers; `ValueError` for a folder that this command did not make."
-    marker = folder / MARKER
+    marker, begun = folder / MARKER, folder / f"{MARKER}.part"  # begun: interrupted at the very first file
     if not marker.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(path != begun for path in folder.iterdir())):
             raise ValueError(f"{folder} exists and was not made by lesson13-learn; name another with --dir")
         return {}
     try:
         return dict(json.loads(marker.read_text(encoding="utf-8")))
-    except ValueError:  # a damaged marker: treat every notebook as the learner's own
+    except (ValueError, TypeError):  # a damaged marker: treat every notebook as the learner's own
         return {}
+
+# %% ../nbs/93_learn.ipynb #eee6224f
+def _put(path: Path, text: str) -> None:
+    "Write a file whole or not at all: beside its place, then into it in one step."
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
+
+
+def _is_free(path: Path, new: str, known: dict) -> bool:
+    "Is nothing of the learner's lost where `new` is written to `path`?"
+    if not path.exists():
+        return True
+    found = path.read_text(encoding="utf-8", errors="replace")
+    return found == new or fingerprint(found) == known.get(path.name)
+
+# %% ../nbs/93_learn.ipynb #121b14c9
+def _fresh_copies(source: Path) -> dict[str, str]:
+    "The fresh copy of each of the course's notebooks by file name; `ValueError` that names the file that cannot be read."
+    copies = {}
+    for book in sorted(source.glob("[!._]*.ipynb")):
+        try:
+            copies[book.name] = fresh_copy(book.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{book}: {error}; get the course again") from None
+    return copies
+
+# %% ../nbs/93_learn.ipynb #1c27cac0
+def _update_book(folder: Path, name: str, new: str, known: dict) -> list:
+    "Bring one notebook of `folder` up to date, and what is `known` with it; a note where the learner's own stays."
+    path, notes = folder / name, []
+    if not _is_free(path, new, known):
+        if known.get(name) == fingerprint(new):  # offered already
+            return []
+        names = (f"{path.stem}.new{number}.ipynb" for number in chain([""], count(2)))
+        path = next(aside for aside in map(folder.joinpath, names) if _is_free(aside, new, known))
+        notes = [f"{name} has your changes and stays; the course's new version is {path.name}"]
+    _put(path, new)
+    known |= {name: fingerprint(new), path.name: fingerprint(new)}
+    return notes
 
 # %% ../nbs/93_learn.ipynb #af9f1ed1
 def update_folder(
@@ -62,36 +105,30 @@ def update_folder(
     folder: Path,  # the learner's folder; made if it is not there
 ) -> list:  # one line for each thing a learner should know
     "Bring `folder` up to date with `source` without losing a change the learner made."
-    books = sorted(source.glob("[!._]*.ipynb"))
+    books, known, notes = _fresh_copies(source), handed_out(folder), []
     if not books:
         raise ValueError(f"{source} holds no notebooks; is this the course's folder?")
-    known, notes = handed_out(folder), []
     folder.mkdir(parents=True, exist_ok=True)
-    for book in books:
-        new, mine = fresh_copy(book.read_text(encoding="utf-8")), folder / book.name
-        untouched = not mine.exists() or fingerprint(mine.read_text(encoding="utf-8")) == known.get(book.name)
-        if not untouched and known.get(book.name) != fingerprint(new):
-            mine = folder / f"{book.stem}.new.ipynb"
-            notes.append(f"{book.name} has your changes and stays; the course's new version is {mine.name}")
-        if untouched or mine.name != book.name:
-            mine.write_text(new, encoding="utf-8", newline="\n")
-            known[book.name] = fingerprint(new)
+    _put(folder / MARKER, json.dumps(known, indent=1))
+    for name, new in books.items():
+        notes += _update_book(folder, name, new, known)
+        _put(folder / MARKER, json.dumps(known, indent=1))
     for picture in source.glob("images/*.png"):  # what the notebooks' text shows
         (folder / "images").mkdir(exist_ok=True)
         (folder / "images" / picture.name).write_bytes(picture.read_bytes())
-    (folder / MARKER).write_text(json.dumps(known, indent=1), encoding="utf-8")
     return notes
 
 # %% ../nbs/93_learn.ipynb #6ac60607
 def course_notebooks() -> Path:  # folder that holds the course's notebooks
     "Where the notebooks are: `nbs/` of the checkout, else the installed copy; `ValueError` where there are none."
     package = Path(find_spec("lesson13").origin).parent
-    places = [package.parent / "nbs", Path(sys.prefix) / "share" / "lesson13" / "nbs"]
+    bases = package.parent, sysconfig.get_path("data"), site.getuserbase()
+    places = [package.parent / "nbs", *(Path(base, "share", "lesson13", "nbs") for base in bases)]
     for place in places:
         if any(place.glob("*.ipynb")):
             return place
     raise ValueError(
-        f"the course's notebooks are in neither {places[0]} nor {places[1]}; install lesson13 again"
+        f"the course's notebooks are in none of {', '.join(map(str, places))}; install lesson13 again"
     )
 
 # %% ../nbs/93_learn.ipynb #b14eeb96
@@ -137,3 +174,7 @@ def open_lab(
         return subprocess.run(command, cwd=folder).returncode
     except KeyboardInterrupt:  # Ctrl-C is how JupyterLab is left; it has heard it too
         return 0
+
+# %% ../nbs/93_learn.ipynb #62768c37
+if __name__ == "__main__" and "get_ipython" not in globals():  # python -m lesson13.learn
+    sys.exit(main())

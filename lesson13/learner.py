@@ -9,42 +9,36 @@ __all__ = ['parameters', 'gradient', 'SGD', 'Dataset', 'Sampler', 'batches', 'co
 # %% ../nbs/11_learner.ipynb #7cdecfb1
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .modules import Module
-from .training import History, accuracy, parameters_of
-
-# %% ../nbs/11_learner.ipynb #780cec82
-@dataclass
-class OneLayer:
-    "A lone layer, seen as a model."
-
-    layers: list[Module]
+from .training import History, accuracy, parameters_of, shuffled
 
 # %% ../nbs/11_learner.ipynb #2dc948e4
 def parameters(
     model: Module | nn.Module,  # one of our models, or one of PyTorch's
 ) -> list[Tensor]:  # every weight and bias, each tensor once, in the order of the layers
-    "What training may change. `TypeError` for an object that has neither layers nor parameters."
+    "What training may change. `TypeError` for an object that is no model."
     if isinstance(model, nn.Module):
         return list(model.parameters())
     if not isinstance(model, Module):
         raise TypeError(
             f"parameters: got a {type(model).__name__}; expected one of our Modules or a torch.nn.Module"
         )
-    layers = model if hasattr(model, "layers") else OneLayer([model])
-    return list({id(p): p for p in parameters_of(layers)}.values())
+    return parameters_of(model)
 
 # %% ../nbs/11_learner.ipynb #a1e4837c
 def gradient(
     p: Tensor,  # a parameter
 ) -> Tensor | None:  # its gradient, from our backward pass (`.g`) or PyTorch's (`.grad`); None before either
     "The gradient of `p`, wherever it was left."
-    return p.grad if p.requires_grad else getattr(p, "g", None)
+    return p.grad if p.grad is not None else getattr(p, "g", None)
 
 # %% ../nbs/11_learner.ipynb #9ca9a416
 class SGD:
@@ -114,20 +108,28 @@ class Sampler:
     epoch: int = field(default=0, init=False)  # how often it was gone through
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)  # no two alike
-        order = torch.randperm(self.n, generator=generator) if self.shuffle else torch.arange(self.n)
+        order = shuffled(self.n, self.seed, self.epoch) if self.shuffle else torch.arange(self.n)
         self.epoch += 1
         return iter(order.tolist())
 
     def __len__(self) -> int:
         return self.n
 
+# %% ../nbs/11_learner.ipynb #25df343a
+def _check_size(name: str, batch_size: int) -> None:
+    "Raise `ValueError` unless `batch_size` is a whole number from 1 up."
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ValueError(
+            f"{name}: batch_size is {batch_size!r}; a batch needs a whole number of samples, at least one"
+        )
+
 # %% ../nbs/11_learner.ipynb #584ebbf7
 def batches(
     sampler: Iterable[int],  # numbers of samples
     batch_size: int,  # how many make a batch; the last one may be smaller
 ) -> Iterator[list[int]]:
-    "The numbers of `sampler`, cut into lists."
+    "The numbers of `sampler`, cut into lists. `ValueError` unless `batch_size` is a whole number from 1 up."
+    _check_size("batches", batch_size)
     batch = []
     for i in sampler:
         batch.append(i)
@@ -141,11 +143,14 @@ def batches(
 def collate(
     samples: list[tuple[Tensor, Tensor]],  # pairs (x, y), all alike
 ) -> tuple[Tensor, Tensor]:  # x with a new first axis, y with a new first axis
-    "Stack a list of samples into a batch. `ValueError` for an empty list."
+    "Stack a list of samples into a batch. An error of PyTorch's kind, with advice, for what does not stack."
     if not samples:
         raise ValueError("collate: got no samples; a batch needs at least one")
-    x, y = zip(*samples, strict=True)
-    return torch.stack(x), torch.stack(y)
+    try:
+        x, y = zip(*samples, strict=True)
+        return torch.stack(x), torch.stack(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise type(error)(f"collate: {error}; give pairs (x, y) of tensors, all x and all y alike") from None
 
 # %% ../nbs/11_learner.ipynb #e4c2ac4c
 class DataLoader:
@@ -159,8 +164,7 @@ class DataLoader:
         seed: int = 0,  # of the shuffling
         collate: Callable | None = collate,  # makes a batch of samples; None: `dataset[rows]` is one already
     ):
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size is {batch_size}; a batch needs at least one sample")
+        _check_size("DataLoader", batch_size)
         self.dataset, self.batch_size, self.collate = dataset, batch_size, collate
         self.sampler = Sampler(len(dataset), shuffle, seed)
 
@@ -199,9 +203,28 @@ def backward(
     "The backward pass: PyTorch's where it tracked the loss, else our own, from the loss function to the first layer."
     if loss.requires_grad:
         loss.backward()
-    else:
-        loss_fn.backward()
-        model.backward()
+        return
+    for part in (loss_fn, model):
+        if not hasattr(part, "backward"):
+            raise TypeError(
+                f"backward: PyTorch did not track the loss, and {type(part).__name__} has no backward(); "
+                "give a loss and a model of ours, or a model whose parameters require gradients"
+            )
+    loss_fn.backward()
+    model.backward()
+
+# %% ../nbs/11_learner.ipynb #2cdbdcd6
+@contextmanager
+def _measuring(model: Module | nn.Module):
+    "In this block layers of PyTorch that train differently (Dropout, BatchNorm) do as after training."
+    before = {m: m.training for m in model.modules()} if isinstance(model, nn.Module) else {}
+    try:
+        for layer in before:
+            layer.training = False
+        yield
+    finally:
+        for layer, mode in before.items():
+            layer.training = mode
 
 # %% ../nbs/11_learner.ipynb #d0b6c07a
 @torch.no_grad()
@@ -210,12 +233,15 @@ def validate(
     loss_fn: Callable,
     loader: Iterable,  # batches (x, y)
 ) -> tuple[float, float]:  # mean loss, accuracy
-    "Loss and accuracy over all samples of `loader`, each sample counting once."
+    "Loss and accuracy over all samples of `loader`, each sample counting once. `ValueError` if there are none."
     n = loss = right = 0
-    for x, y in loader:
-        logits = model(x)
-        n, loss = n + len(y), loss + loss_fn(logits, y).item() * len(y)
-        right += accuracy(logits, y) * len(y)
+    with _measuring(model):
+        for x, y in loader:
+            logits = model(x)
+            n, loss = n + len(y), loss + loss_fn(logits, y).item() * len(y)
+            right += accuracy(logits, y) * len(y)
+    if not n:
+        raise ValueError("validate: the loader gave no samples; give one with at least one batch (x, y)")
     return loss / n, right / n
 
 # %% ../nbs/11_learner.ipynb #778538b0

@@ -83,6 +83,8 @@ def logsumexp(
 def _parts(name: str, x: Tensor, dim: int) -> tuple[Tensor, ...]:
     "Gaps, what rounding lost of them, their exps and the rest, with `dim` at the end."
     _check_float(name, x)
+    if not isinstance(dim, int):
+        raise TypeError(f"{name}: dim is {dim!r}; give a whole number")
     rows = x.reshape(1) if x.ndim == 0 else x.movedim(dim, -1)
     largest, gaps, lost, exps, rest = _shift(_working(rows))
     return gaps, lost, exps, rest + (largest - largest)  # adds 0, or nan to a row that has no answer
@@ -173,7 +175,7 @@ class CrossEntropyLoss(Module):
             self.prepare(logits, target)
         shifted = logits - logits.amax(1, True)
         picked, self.index = _pick("CrossEntropyLoss", shifted, target)
-        self.exps = shifted.exp_()
+        self.exps = shifted.exp()
         self.totals = self.exps.sum(1, True)
         return self.totals.log().sub_(picked).mul_(self.share).sum()
 
@@ -196,3 +198,10 @@ def prepare(self: CrossEntropyLoss, logits: Tensor, target: Tensor) -> None:
     _check_target("CrossEntropyLoss", logits, target)
     self.share = logits.new_full((len(target), 1), 1 / len(target))
     self.minus_share, self.checked = -self.share, _looks(logits, target)
+
+
+@patch
+def forget(self: CrossEntropyLoss) -> None:
+    "Let go of the last call, and with it of its memory."
+    Module.forget(self)
+    self.exps = self.totals = self.index = None

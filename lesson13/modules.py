@@ -9,8 +9,9 @@ __all__ = ['add_grad', 'Module', 'ReLU', 'Tanh', 'Sigmoid', 'Linear', 'MSELoss',
 import inspect
 import sys
 import textwrap
+import threading
 import time
-from types import SimpleNamespace
+from numbers import Integral
 
 import torch
 from fastcore.basics import patch
@@ -19,11 +20,15 @@ from torch import Tensor
 from .backward import check_floats
 
 # %% ../nbs/07_modules.ipynb #40d6e931
-# What all modules of a process know about the present pass.
-_this_pass = SimpleNamespace(
-    number=time.time_ns(),  # up by 1 with each forward call; from the clock: two processes never agree by chance
-    accumulate=None,  # what the outermost backward() was told while it runs; None when none runs
-)
+class _Pass(threading.local):
+    "What all modules of a thread know about its present pass: go back in the thread that went forward."
+
+    def __init__(self):  # runs in each thread that asks
+        self.number = time.time_ns()  # up by 1 with each forward call; from the clock: no two agree by chance
+        self.accumulate = None  # what the outermost backward() was told while it runs; None when none runs
+
+
+_this_pass = _Pass()
 
 # %% ../nbs/07_modules.ipynb #b0d96fd6
 def add_grad(
@@ -79,15 +84,19 @@ def _check_ready(self: Module) -> None:
         raise RuntimeError(f"{self}: backward() before forward; call it on an input first")
     if self.used:
         raise RuntimeError(f"{self}: backward() has used the last call already; run forward again first")
-    _check_arrived(self, self.out)
+    _check_arrived(self, self.out, self.args)
 
-
-def _check_arrived(layer: Module, out: Tensor) -> None:
-    "`RuntimeError` unless `out` has a gradient or is a single number."
-    if not hasattr(out, "g") and out.ndim:
+# %% ../nbs/07_modules.ipynb #c4ec4a77
+def _check_arrived(layer: Module, out: Tensor, args: tuple) -> None:
+    "`RuntimeError` unless `out` has a gradient (`ValueError`: of its shape) or is a loss, one number from many."
+    g = getattr(out, "g", None)
+    if g is None and (out.ndim or [getattr(arg, "ndim", None) for arg in args] == [0]):
         raise RuntimeError(
             f"{layer}: its output has no gradient yet; run backward() of what follows it first"
         )
+    if g is not None and (shape := getattr(g, "shape", ())) != out.shape:
+        shapes = f"out.g is {tuple(shape)} but out is {tuple(out.shape)}"
+        raise ValueError(f"{layer}: {shapes}; a gradient has the shape of its tensor")
 
 # %% ../nbs/07_modules.ipynb #8051b9fb
 @patch
@@ -116,7 +125,7 @@ class ReLU(Module):
 
     def forward(self, x):
         _check_float(self, x)
-        return x.clamp_min(0.0)  # the slope at 0 is for bwd to choose
+        return torch.relu(x)
 
     def bwd(self, out, x):
         if self.input_grad:
@@ -162,8 +171,9 @@ class Linear(Module):
         n_out: int,  # numbers in a row of the output
         seed: int | None = None,  # for the same weights every time
     ):
-        if not all(isinstance(n, int) and n > 0 for n in (n_in, n_out)):
-            raise ValueError(f"Linear({n_in}, {n_out}): give two sizes, or use Linear.from_weights(w, b)")
+        if any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in (n_in, n_out)):
+            advice = "give two whole numbers, 1 or more, or use Linear.from_weights(w, b)"
+            raise ValueError(f"Linear({n_in}, {n_out}): {advice}")
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.w = torch.randn(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5
         self.b = torch.zeros(n_out)
@@ -218,9 +228,11 @@ class MSELoss(Module):
 
     def forward(self, output, target):
         check_floats(str(self), output=output, target=target)
-        if output.shape not in (target.shape, (*target.shape, 1)) or not output.numel():
+        if output.shape not in (target.shape, (*target.shape, 1)):
             shapes = f"output is {tuple(output.shape)} but target is {tuple(target.shape)}"
             raise ValueError(f"{self}: {shapes}; give equal shapes, or (n, 1) with (n,)")
+        if not output.numel():
+            raise ValueError(f"{self}: output is {tuple(output.shape)}: it is empty; give at least one row")
         return (output - target.view(output.shape)).square().mean()
 
     def bwd(self, out, output, target):
@@ -257,7 +269,8 @@ def forward(self: Sequential, x):
 def run(self: Sequential, x, calls: list):
     "Call the layers in turn on `x`, and list the calls."
     for layer in self.layers:
-        if type(layer) is Sequential:
+        kind = type(layer)
+        if isinstance(layer, Sequential) and (kind.forward, kind.bwd) == (Sequential.forward, Sequential.bwd):
             x = layer.run(x, calls)
         else:
             x = layer(x)
@@ -268,9 +281,11 @@ def run(self: Sequential, x, calls: list):
 @patch
 def bwd(self: Sequential, out, x):
     calls, self.calls = self.calls, []
+    if not calls:  # a later call of the same object took their place
+        raise RuntimeError(f"{self}: it remembers its last call only; use an object of its own for each")
     while calls:
         layer, out, args = calls.pop()
-        _check_arrived(layer, out)
+        _check_arrived(layer, out, args)
         layer.used = True
         layer.input_grad = bool(calls) or self.input_grad
         try:
@@ -325,8 +340,6 @@ def forward(self: Model, x, target):
 
 @patch
 def bwd(self: Model, out, x, target):
-    if hasattr(out, "g"):
-        self.loss.out.g = out.g
     for layer in [self.loss, *reversed(self.layers)]:
         layer.backward()
 
@@ -591,6 +604,9 @@ def _recorder_for(model, loss: Module, tensors: dict) -> _Recorder:
     for name, t in tensors.items():
         if not isinstance(t, Tensor):
             raise TypeError(f"trace: {name} is a {type(t).__name__}; give a torch.Tensor")
+    if not hasattr(model, "loss") and not isinstance(loss, Module):
+        kind = f"{type(loss).__module__}.{type(loss).__name__}"
+        raise TypeError(f"trace: loss is a {kind}; give a Module of the course, such as MSELoss()")
     owners = _parts(model) | {"loss": loss}
     for module in filter(lambda owner: isinstance(owner, Module), owners.values()):
         module.forget()

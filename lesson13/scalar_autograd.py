@@ -149,7 +149,11 @@ _new = object.__new__  # makes an object without calling __init__
 def _number(data) -> float:
     "`data` as a float; whatever is not one number is refused."
     if isinstance(data, Real):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            kind = type(data).__name__
+            raise TypeError(f"Value: the {kind} is too large for a float, which ends at 1.8e308") from None
     what = f"{type(data).__name__} {str(data)[:40]!r}"
     raise TypeError(f"Value: expected one number, got {what}; pass numbers one by one, like x[0].item()")
 

@@ -13,11 +13,13 @@ import argparse
 import io
 import math
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -26,7 +28,7 @@ from torch import Tensor
 
 from .data import Digits, _unfinished, load_data
 from .losses import CrossEntropyLoss, _check_float, _check_target
-from .modules import Linear, ReLU, Sequential
+from .modules import Linear, Module, ReLU, Sequential
 
 # %% ../nbs/10_training.ipynb #3a691e56
 def digit_classifier(
@@ -47,20 +49,25 @@ def accuracy(
     "The share of rows whose largest logit stands at the target. `ValueError` or `TypeError` for what does not fit."
     _check_float("accuracy", logits)
     _check_target("accuracy", logits, target)
-    return (logits.argmax(1) == target).sum().item() / len(target)
+    right = (logits.argmax(1) == target) & ~logits.isnan().any(1)  # among NaN nothing is largest
+    return right.sum().item() / len(target)
 
 # %% ../nbs/10_training.ipynb #eb85fce9
-def parameters_of(model: Sequential) -> list[Tensor]:
-    "The weights and biases of every layer that has them."
-    return [p for layer in model.layers if hasattr(layer, "w") for p in (layer.w, layer.b)]
+def parameters_of(model: Module) -> list[Tensor]:
+    "The weights and biases of every layer that has them. Layers may hold layers; a shared one counts once."
+    found = [model.w, model.b] if hasattr(model, "w") else []
+    inside = [*getattr(model, "layers", []), *([model.block] if hasattr(model, "block") else [])]
+    for layer in inside:
+        found += parameters_of(layer)
+    return list({id(p): p for p in found}.values())
 
 # %% ../nbs/10_training.ipynb #e604e64d
 def update(
-    model: Sequential,  # after model.backward()
+    params: list[Tensor],  # of a model, after its `backward()`
     lr: float,  # learning rate
 ) -> None:
     "One step of gradient descent, in place: `p -= lr * p.g` for every parameter."
-    for p in parameters_of(model):
+    for p in params:
         p.sub_(p.g, alpha=lr)
 
 # %% ../nbs/10_training.ipynb #5f5b8d0b
@@ -139,19 +146,21 @@ class Diverged(RuntimeError):
     def __init__(self, history: History, loss: float, lr: float):
         self.history, self.loss = history, loss
         super().__init__(
-            f"the loss became {loss:g} in batch {len(history.batch_loss) + 1} (epoch {history.epoch + 1}) "
+            f"the loss became {loss:g} after update {len(history.batch_loss)} (epoch {history.epoch + 1}) "
             f"at a learning rate of {lr:g}; start again and divide it by ten until the loss falls; "
             "make sure too that the data hold no NaN"
         )
 
 # %% ../nbs/10_training.ipynb #d7a8fd31
-def step(model: Sequential, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float) -> float:
+def step(
+    model: Sequential, params: list, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float
+) -> float:
     "One update from one batch; returns the loss before it. A loss beyond LOSS_LIMIT, or NaN, changes nothing."
     loss = loss_fn(model(x), y).item()
     if loss < LOSS_LIMIT:
         loss_fn.backward()
         model.backward()
-        update(model, lr)
+        update(params, lr)
     return loss
 
 # %% ../nbs/10_training.ipynb #014e6d42
@@ -174,10 +183,10 @@ def _batches(data: Digits, history: History, batch_size: int, seed: int) -> Iter
 # %% ../nbs/10_training.ipynb #77c5d5a0
 def _run_epoch(model, data, batches, history, lr_at, after_batch) -> None:
     "A step for each batch; then loss and accuracy on the validation data."
-    loss_fn = CrossEntropyLoss()
+    params, loss_fn = parameters_of(model), CrossEntropyLoss()
     for x, y in batches:
         lr = lr_at(len(history.batch_loss))
-        loss = step(model, loss_fn, x, y, lr)
+        loss = step(model, params, loss_fn, x, y, lr)
         if not loss < LOSS_LIMIT:
             raise Diverged(history, loss, lr)
         history.batch_loss.append(loss)
@@ -185,6 +194,8 @@ def _run_epoch(model, data, batches, history, lr_at, after_batch) -> None:
             history.stopped = True
             return
     valid_loss, valid_accuracy = evaluate(model, data.x_valid, data.y_valid)
+    if not valid_loss < LOSS_LIMIT:  # the last update did it
+        raise Diverged(history, valid_loss, lr_at(len(history.batch_loss) - 1))
     history.valid_loss.append(valid_loss)
     history.valid_accuracy.append(valid_accuracy)
 
@@ -213,13 +224,20 @@ def _run_epochs(model, data, history, epochs, batch_size, lr_at, seed, after_bat
 
 # %% ../nbs/10_training.ipynb #0e196a89
 def _open(history: History | None, n_rows: int, epochs: int, batch_size: int, lr: float) -> History:
-    "The history to go on from. `ValueError` unless the numbers are positive, and lr is finite."
-    if epochs < 1 or batch_size < 1 or not 0 < lr < math.inf:
+    "The history to go on from. `ValueError` for numbers that do not fit, or fit another history."
+    whole = all(isinstance(n, Integral) and n > 0 for n in (n_rows, epochs, batch_size))
+    if not whole or not 0 < lr < math.inf:
         raise ValueError(
-            f"train: epochs={epochs}, batch_size={batch_size}, lr={lr}; all three must be positive"
+            f"train: epochs={epochs!r}, batch_size={batch_size!r}, lr={lr!r}, {n_rows} training rows; "
+            "all must be positive, and all but lr whole numbers"
         )
-    history = History() if history is None else history
-    history.n_batches, history.stopped = -(-n_rows // batch_size), False  # division, rounded up
+    history, n_batches = History() if history is None else history, -(-n_rows // batch_size)  # rounded up
+    if history.n_batches not in (0, n_batches):
+        raise ValueError(
+            f"train: {n_rows} rows in batches of {batch_size} are {n_batches} batches, but the history has "
+            f"{history.n_batches} an epoch; go on with the data and the batch_size that it began with"
+        )
+    history.n_batches, history.stopped = n_batches, False
     return history
 
 # %% ../nbs/10_training.ipynb #8b8dd950
@@ -249,9 +267,12 @@ def whole_file(
     path: str | os.PathLike,  # the file to make or replace
 ):  # gives a temporary path beside it, to write to
     "What is written to the temporary path becomes the file `path` when the block is through, and not before."
+    target = os.path.realpath(path)
     with _unfinished(path) as part:
         yield part
-        os.replace(part, os.path.realpath(path))
+        if os.path.exists(target):
+            shutil.copymode(target, part)  # who may read the old file may read the new one
+        os.replace(part, target)
 
 # %% ../nbs/10_training.ipynb #3f028d12
 DEFAULTS = {"source": "digits", "hidden": 50, "batch_size": 64, "lr": 0.5, "decay": True, "seed": 0}
@@ -260,11 +281,16 @@ EPOCHS = {"digits": 60, "mnist": 5}
 # %% ../nbs/10_training.ipynb #8144d524
 def save_checkpoint(
     path: str | os.PathLike,  # the file; whole at every moment
-    model: Sequential,  # its parameters are kept
+    model: Sequential,  # its parameters are kept; layers as `digit_classifier` makes them
     history: History,  # where the run stands
     settings: dict,  # how it was trained: numbers, strings and booleans
 ) -> None:
-    "Keep everything that `train` needs to go on as if it had never stopped."
+    "Keep everything that `train` needs to go on as if it had never stopped. `ValueError` for other layers."
+    if [type(layer) for layer in getattr(model, "layers", [])] != [Linear, ReLU, Linear]:
+        raise ValueError(
+            f"save_checkpoint: the model is {model}; give a Sequential of Linear, ReLU, Linear, "
+            "which is what load_checkpoint makes again"
+        )
     kept = {"made_by": "lesson13-train", "history": asdict(history), "settings": settings}
     with whole_file(path) as part:
         torch.save({**kept, "weights": [p.detach().cpu() for p in parameters_of(model)]}, part)
@@ -282,6 +308,8 @@ def load_checkpoint(
         history, settings = History(**kept["history"]), kept["settings"]
         if kept["made_by"] != "lesson13-train" or not set(DEFAULTS) <= set(settings):
             raise ValueError("made by something else")
+        if settings["source"] not in EPOCHS:
+            raise ValueError("trained on other digits")
         return model, history, settings
     except Exception as error:  # a damaged file fails in many ways
         raise ValueError(f"{path}: not a checkpoint of lesson13-train, or damaged") from error
@@ -490,9 +518,18 @@ def _run(args, settings, data, model, history) -> None:
         train(model, data, **how, history=history, **_callbacks(args, settings, model, bar, notes))
 
 # %% ../nbs/10_training.ipynb #90e0036c
+def _free_name() -> str:
+    "lesson13-stopped.pt; where that is taken already, lesson13-stopped-2.pt, and so on."
+    name, k = "lesson13-stopped.pt", 1
+    while os.path.lexists(name):
+        k += 1
+        name = f"lesson13-stopped-{k}.pt"
+    return name
+
+
 def _say_stopped(args, settings, model, history) -> None:
     "Keep the weights of an interrupted run, and say where."
-    path = args.save or "lesson13-stopped.pt"
+    path = args.save or _free_name()
     save_checkpoint(path, model, history, settings)
     batch = len(history.batch_loss) - history.epoch * history.n_batches
     print(
@@ -554,3 +591,7 @@ def main(
         print(f"lesson13-train: {message}", file=sys.stderr)
     if code:
         raise SystemExit(code)
+
+
+if __name__ == "__main__" and "get_ipython" not in globals():
+    main()

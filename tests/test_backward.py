@@ -15,6 +15,7 @@ from lesson13.backward import (
     mse_grad,
     relu_grad,
 )
+from lesson13.chain_rule import numerical_grad, numerical_jacobian
 from lesson13.forward import MLPParams, lin, mse, relu
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -130,6 +131,12 @@ def broken(which):
             params.b1.g = params.b1.g.repeat(len(x), 1)
         elif which == "nan":
             x.g[0, 0] = float("nan")
+        elif which == "slightly":
+            params.w1.g += 1e-5
+        elif which == "float":
+            params.b1.g = torch.zeros(params.b1.shape).add_(params.b1.g)
+        elif which == "list":
+            params.b1.g = params.b1.g.tolist()
 
     return backward
 
@@ -143,6 +150,9 @@ def broken(which):
         ("missing", "b2", "no .g"),
         ("unsummed", "b1", ".g is (6, 5)"),
         ("nan", "x", "nan"),
+        ("slightly", "w1", "wrong"),
+        ("float", "b1", ".g is torch.float32, not torch.float64"),
+        ("list", "b1", ".g is a list"),
     ],
 )
 def test_compare_grads_names_the_first_wrong_tensor(which, first, says):
@@ -150,7 +160,7 @@ def test_compare_grads_names_the_first_wrong_tensor(which, first, says):
     report = compare_grads(x, target, params, backward=broken(which))
     assert not report.ok and report.first_wrong.name == first and says in str(report)
     assert abs(report.first_wrong.measured - report.first_wrong.pytorch) < 1e-6
-    assert f"{report.first_wrong.measured:.4f} by central differences" in str(report)
+    assert f"{report.first_wrong.measured:#.4g} by central differences" in str(report)
     assert not hasattr(x, "g")  # it works on copies
 
 
@@ -158,6 +168,54 @@ def test_compare_grads_agrees():
     report = compare_grads(*network(6, 4, 5, 3, torch.float32))
     assert report.ok and report.first_wrong is None and "All gradients agree" in str(report)
     assert [row.name for row in report.rows] == ["w2", "b2", "w1", "b1", "x"]
+
+
+def test_the_report_shows_small_numbers_and_wide_shapes():
+    x, target, params = network(2, 784, 50, 3, torch.float64)
+
+    def backward(x, target, params):
+        forward_and_backward(x, target, params)
+        params.w1.g = params.w1.g * 1.5
+
+    lines = str(compare_grads(x * 1e-4, target, params, backward=backward)).splitlines()
+    by_hand, measured = (float(word) for word in lines[3].split()[-4:-2])
+    assert by_hand / measured == pytest.approx(1.5, rel=1e-3) and abs(measured) < 1e-4
+    assert lines[3].startswith("w1      (784, 50) [")
+    assert len({len(line[:61]) for line in lines[:6]}) == 1 and lines[1].endswith("  ok")
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_compare_grads_where_recording_is_off(mode):
+    network_ = network(6, 4, 5, 3, torch.float32)
+    with mode():
+        assert compare_grads(*network_).ok
+
+
+def test_any_four_tensors_are_parameters():
+    x, target, params = network(6, 4, 5, 3, torch.float64)
+    for four in (tuple(params), list(params)):
+        forward_and_backward(x, target, four)
+        assert compare_grads(x, target, four).ok
+    for f in (forward_and_backward, compare_grads):
+        with pytest.raises(ValueError, match=f"{f.__name__}: params is 3 tensors; give four"):
+            f(x, target, tuple(params)[:3])
+        with pytest.raises(ValueError, match=f"{f.__name__}: params is a Tensor; give four"):
+            f(x, target, params.w1)
+        with pytest.raises(ValueError, match=rf"{f.__name__}: x is \(0, 4\): it is empty"):
+            f(x[:0], target[:0], params)
+
+
+def test_central_differences_take_steps_that_floats_can_take():
+    for number in (1e10, -1e10):  # here floats lie 2e-6 apart
+        x = torch.tensor([number], dtype=torch.float64)
+        torch.testing.assert_close(numerical_grad(lambda x: (x**2).sum(), x), 2 * x, rtol=1e-6, atol=0)
+    one = torch.ones(1, dtype=torch.float64)
+    for eps in (2e-16, 3e-16, 7e-16):  # what was moved differs from eps by as much as a half
+        assert numerical_grad(torch.sum, one, eps=eps).item() == 1
+        assert numerical_jacobian(torch.clone, one, eps=eps).item() == 1
+    for f, name in ((numerical_grad, "numerical_grad"), (numerical_jacobian, "numerical_jacobian")):
+        with pytest.raises(ValueError, match=f"{name}: eps is 1e-17, too small to move 1.0"):
+            f(torch.sum, torch.tensor([0.0, 1.0]), eps=1e-17)
 
 
 ones = torch.ones
@@ -224,6 +282,12 @@ def test_functions_agree(shape):
         torch.testing.assert_close(leaf.grad, grad, rtol=1e-10, atol=1e-10)
 
 
+def test_the_function_has_slope_zero_at_zero():
+    leaf = torch.tensor([-1.0, 0.0, -0.0, 2.0], requires_grad=True)
+    ReLUFunction.apply(leaf).backward(torch.full((4,), 3.0))
+    assert leaf.grad.tolist() == [0.0, 0.0, 0.0, 3.0]
+
+
 def test_functions_differentiate_twice():
     x, target, params = network(3, 2, 4, 1, torch.float64, flat_target=True)
     leaves = [t.requires_grad_() for t in (x, target, *params)]
@@ -252,3 +316,5 @@ def test_modules_have_parameters_and_agree():
     with pytest.raises(ValueError, match="target"):
         MSELoss()(ones(3, 1), ones(3, 1, 1))
     assert mse(model(x), target) == MSELoss()(model(x), target)
+    with pytest.raises(ValueError, match=r"^Linear\(0, 3\): give two whole numbers"):
+        Linear(0, 3)

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -1428,6 +1429,52 @@ def test_nothing_that_comes_back_breaks_the_report(name):
         assert not report.passed and len(report.text.splitlines()) <= 6, (value, report)
 
 
+@pytest.mark.parametrize(
+    "name, answer",
+    [
+        ("relu", lambda x: x.clamp(0, 6)),
+        ("relu", lambda x: x.clamp(0, 50)),
+        ("accuracy", lambda logits, target: (logits.round().argmax(1) == target).float().mean()),
+    ],
+)
+def test_small_cases_hide_no_mistake(name, answer):
+    assert check(name, answer).status == "wrong value"
+
+
+def test_how_near_is_near_enough():
+    "One part in 10,000 of an element, and 2 in 100,000 of the largest: here, for a single number, 1.2 in 10,000."
+    for factor in (1 - 1.3e-4, 1 - 1.1e-4, 1 + 1.1e-4, 1 + 1.3e-4):
+        found = check("init_scale", lambda n, factor=factor: factor * (2 / n) ** 0.5).passed
+        assert found == (abs(factor - 1) < 1.2e-4), factor
+    want = torch.tensor([0.0, 1.0, -1000.0])
+    off = lambda *by: checking.near(want + torch.tensor(by), want).tolist()
+    assert off(0.019, 0.0199, 0.119) == [True] * 3
+    assert off(0.021, 0.0203, 0.121) == [False] * 3
+
+
+def batches_of(kind):
+    return lambda n, size: [kind(range(i, min(i + size, n))) for i in range(0, n, size)]
+
+
+@pytest.mark.parametrize(
+    "kind", [list, numpy.array, torch.tensor, lambda r: list(numpy.array(r)), lambda r: list(torch.tensor(r))]
+)
+def test_batches_may_be_of_any_array(kind):
+    assert check("minibatches", batches_of(kind)).passed
+    assert "is in no batch" in check("minibatches", lambda n, size: batches_of(kind)(n - 1, size)).text
+
+
+def test_batches_of_something_else_are_named():
+    report = check("minibatches", batches_of(lambda r: [float(i) for i in r]))
+    assert "A batch holds 0; expected whole numbers" in report.text
+
+
+def test_an_exercise_without_help_says_so(monkeypatch):
+    monkeypatch.setattr(checking, "EXERCISES", dict(EXERCISES))
+    checking.declare("bare", "99_mine", "bare(x)", "Anything.")
+    assert "No hints" in repr(hint("bare")) and "No solution" in repr(solution("bare"))
+
+
 def test_inputs_of_the_failed_case_can_be_tried():
     report = check("relu", lambda x: x)
     assert report.inputs["x"].shape == (2, 3)
@@ -1501,6 +1548,75 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert {item.name for item in tmp_path.iterdir()} == {checking.MARKER, path.name, "deep"}
 
 
+@pytest.mark.abuse
+def test_a_write_that_fails_half_way_leaves_nothing_behind(tmp_path, monkeypatch):
+    path, made = learner(tmp_path), tempfile.NamedTemporaryFile
+
+    def on_a_full_disk(*args, **more):
+        file = made(*args, **more)
+        monkeypatch.setattr(file, "write", raising(OSError(28, "No space left on device")))
+        return file
+
+    monkeypatch.setattr(checking.tempfile, "NamedTemporaryFile", on_a_full_disk)
+    assert "No space left" in check("relu", lambda x: x.clamp(min=0)).text
+    assert {item.name for item in tmp_path.iterdir()} == {checking.MARKER, "deep"}
+    assert not path.exists()
+
+
+def raising(error):
+    def fail(*args, **more):
+        raise error
+
+    return fail
+
+
+@pytest.mark.abuse
+def test_a_file_that_cannot_be_read_is_not_written_over(tmp_path, monkeypatch):
+    path = learner(tmp_path)
+    check("relu", lambda x: x.clamp(min=0))
+    before = path.read_bytes()
+    with monkeypatch.context() as no_rights:
+        no_rights.setattr(checking.Path, "read_text", raising(PermissionError(13, "Permission denied")))
+        report = check("lin", lambda x, w, b: x @ w + b)
+        assert report.passed and "cannot be read (Permission denied)" in report.text
+        assert "lin" in checking.SESSION and "Permission denied" in repr(progress())
+    assert path.read_bytes() == before
+
+
+@pytest.mark.abuse
+def test_a_damaged_file_that_cannot_be_renamed_stays(tmp_path, monkeypatch):
+    path = learner(tmp_path)
+    path.write_text("{")
+    monkeypatch.setattr(checking.Path, "replace", raising(PermissionError(13, "Permission denied")))
+    report = check("relu", lambda x: x.clamp(min=0))
+    assert report.passed and "cannot be renamed" in report.text and "kept as" not in report.text
+    assert path.read_text() == "{"
+
+
+MANY_CHECKS = "from lesson13.checking import check\nfor _ in range(100): check('{}', lambda *inputs: 1 / 0)"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the file locks of POSIX")
+def test_two_kernels_at_once_lose_nothing(tmp_path):
+    path, names = learner(tmp_path), ("relu", "lin")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    kernels = [subprocess.Popen([sys.executable, "-c", MANY_CHECKS.format(name)], env=env) for name in names]
+    assert [kernel.wait(120) for kernel in kernels] == [0, 0]
+    records = json.loads(path.read_text())["exercises"]
+    assert [records[name]["attempts"] for name in names] == [100, 100]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the file locks of POSIX")
+def test_a_lock_that_somebody_keeps_only_costs_time(tmp_path):
+    import fcntl
+
+    path = learner(tmp_path)
+    with open(tmp_path / checking.MARKER) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert check("relu", lambda x: x.clamp(min=0)).passed
+    assert json.loads(path.read_text())["exercises"]["relu"]["passed"]
+
+
 def test_what_was_passed_a_week_ago_is_named(tmp_path):
     path = learner(tmp_path)
     records = {
@@ -1545,5 +1661,7 @@ def test_the_list_of_exercises():
     assert exercises("06") == ["mse_grad", "relu_grad", "lin_grad", "forward_and_backward"]
     assert "lin_grad(inp, out, w, b)" in repr(exercises("06"))
     assert exercises("06")._repr_html_().count("<th ") == 1
+    assert exercises("99") == [] and "no exercises" in repr(exercises("99"))
+    assert "no exercises" in exercises("99")._repr_html_()
     assert "06_backward</th>" in exercises()._repr_html_() and "<th" in progress()._repr_html_()
     assert {name for name, _ in product(exercises(), "x")} == set(EXERCISES)

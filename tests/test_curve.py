@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lesson13.curve_fitting import animate_fits, fit_curve
+from lesson13.curve_fitting import animate_fits, fit_curve, plot_fits, relu_sum
 from lesson13.live import Live
 
 
@@ -82,6 +82,60 @@ def test_sixteen_trainings_of_the_notebook_stay_small():
     fits = {str(k): [fit_curve(torch.sin, n, n_tries=1) for n in (1, 2, 5, 10)] for k in range(4)}
     live = animate_fits(fits)
     assert len(live.json) + len(live._still_html()) < 250_000
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25])
+def test_the_best_start_is_kept_whatever_the_heights(scale):
+    "Squares of heights near 1e-25 are 0 in float32."
+    options = {"low": 2, "high": 4, "n_steps": 60, "n_tries": 5, "seed": 5}  # the first start ends at 0.19
+    fit = fit_curve(lambda x: scale * torch.sin(4 * x), 3, **options)
+    error = ((fit(fit.x) - fit.y) / scale).square().mean().item()
+    assert error < 0.05 and error == pytest.approx(fit.history[-1].error / scale**2, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("f", "options", "words"),
+    [
+        (lambda x: x.double() * 1e300, {}, r"f\(-1\) is -inf"),
+        (lambda x: 1e20 * x.sin(), {}, "leaves the range of float32"),
+        (torch.sin, {"low": 1.0, "high": 1 + 1e-9}, "do not all differ"),
+        (torch.sin, {"low": 1e8, "high": 1e8 + 1}, "do not all differ"),
+        (torch.sin, {"low": 0, "high": 1e39}, "within ±1e38"),
+        (torch.sin, {"low": math.nan}, "within ±1e38"),
+        (torch.sin, {"low": 0, "high": 1e-40}, "leaves the range of float32"),
+    ],
+)
+def test_what_float32_cannot_hold_is_refused(f, options, words):
+    with pytest.raises(ValueError, match=f"fit_curve: .*{words}"):
+        fit_curve(f, 3, n_steps=30, n_tries=3, **options)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_fitting_where_recording_is_off(mode):
+    with mode():
+        fit = fit_curve(torch.square, 2, n_steps=60, n_tries=2)
+    assert fit.history[-1].error < fit.history[0].error / 2
+
+
+def test_the_number_of_threads_is_as_it_was():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        fit_curve(torch.square, 1, n_steps=2, n_tries=1)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_wrong_use_of_a_sum_and_of_a_grid():
+    one = torch.ones(1)
+    with pytest.raises(TypeError, match="relu_sum: x is a list"):
+        relu_sum([1.0], one, one, one)
+    with pytest.raises(TypeError, match="relu_sum: weights is a float"):
+        relu_sum(one, one, one, 1.0)
+    for nothing in ({}, {"sine": []}):
+        with pytest.raises(ValueError, match="plot_fits: give at least one fit"):
+            plot_fits(nothing)
 
 
 THREE_UNITS = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}

@@ -68,6 +68,7 @@ WRONG = {
     "200 dimensions": (b"\0\0\x08\xc8" + TINY[4:], "not an IDX file"),
     "a size of zero": (TINY[:4] + bytes(4) + TINY[8:], "empty"),
     "giant sizes": (TINY[:4] + b"\xff" * 12 + TINY[16:], "more than the file can hold"),
+    "2,000 times its size": (b"\0\0\x08\x01" + (8 * 2000).to_bytes(4, "big"), "more than the file can hold"),
     "gzip, cut": (gzip.compress(TINY, mtime=0)[:-5], "damaged gzip"),
     "gzip, checksum changed": (gzip.compress(TINY, mtime=0)[:-8] + bytes(8), "damaged gzip"),
     "gzip, only its first bytes": (b"\x1f\x8b", "damaged gzip"),
@@ -164,6 +165,12 @@ def test_a_gzip_bomb_that_claims_more_than_it_holds(tmp_path):
         data.read_idx(write(tmp_path / "bomb", bomb))
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
+
+
+def test_what_gzip_shrinks_best_is_read(tmp_path):
+    zeros = gzip.compress(b"\0\0\x08\x01" + (2**24).to_bytes(4, "big") + bytes(2**24))
+    assert len(zeros) * 1000 < 2**24
+    assert data.read_idx(write(tmp_path / "x", zeros)).shape == (2**24,)
 
 
 # ---------------------------------------------------------------- a small stand-in for MNIST, and mirrors for it
@@ -420,7 +427,9 @@ def test_what_a_killed_download_leaves_is_cleared_by_the_next(tmp_path, mirror, 
     process.kill()
     process.communicate()
     left = names_in(tmp_path)
-    assert len(left) == 1 and re.fullmatch(rf"\.part{process.pid}-\d+-train-images-idx3-ubyte\.gz", left[0])
+    assert len(left) == 1 and re.fullmatch(
+        rf"\.part{data._HOST}@{process.pid}-\d+-train-images-idx3-ubyte\.gz", left[0]
+    )
     mirror("good")
     assert len(data.load_data("mnist", cache=tmp_path).y_test) == 9
     assert names_in(tmp_path) == sorted(f"{name}.gz" for name in files)
@@ -441,9 +450,15 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path, mirror, files, 
 def test_which_leftovers_are_cleared(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    gone = [f".part{ended.pid}-7-x", f".part{os.getpid()}-7-x"]
+    here = f".part{data._HOST}@"
+    gone = [f"{here}{ended.pid}-7-x", f"{here}{os.getpid()}-7-x", ".partelsewhere@1-8-x"]
+    gone += [f".part{ended.pid}-7-x", f".part{os.getpid()}-7-x"]  # as an early version named them
     kept = [
-        f".part{os.getppid()}-7-x",  # a process that runs
+        f"{here}{os.getppid()}-7-x",  # a process that runs
+        f".part{os.getppid()}-7-x",
+        f".partelsewhere@{ended.pid}-7-x",  # another machine's or container's, where the same numbers mean others
+        f".partelsewhere@{os.getpid()}-7-x",
+        f"{here}{ended.pid}-7-a-x",
         f".part{ended.pid}-7-y",  # another file's
         f".part{ended.pid}-7-a-x",
         ".part99999999999999999999-7-x",  # no number of a process
@@ -452,6 +467,7 @@ def test_which_leftovers_are_cleared(tmp_path):
     ]
     for name in [*gone, *kept]:
         write(tmp_path / name, b"")
+    os.utime(tmp_path / ".partelsewhere@1-8-x", (time.time() - 3700,) * 2)
     with data._unfinished(tmp_path / "x") as part, data._unfinished(tmp_path / "y"):
         write(part, b"")
         with data._unfinished(tmp_path / "y"):  # looks through the folder again
@@ -460,6 +476,18 @@ def test_which_leftovers_are_cleared(tmp_path):
 
 
 # ---------------------------------------------------------------- the cache
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, mirror, files, monkeypatch):
+    mirror()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "mnist", files)
+    assert len(data.load_data("mnist", cache="~/mnist").y_test) == 9
+    monkeypatch.setenv("LESSON13_DATA", "~/mnist")
+    assert len(data.load_data("mnist").y_test) == 9
+    assert names_in(tmp_path) == ["mnist"]
 
 
 def test_the_argument_comes_before_the_environment(tmp_path, mirror, files, monkeypatch):

@@ -7,19 +7,24 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from lesson13.data import load_data
-from lesson13.data_parallel import launch, train_by_hand, train_steps
-from lesson13.training import digit_classifier, parameters_of
+from lesson13.data_parallel import average_gradients, launch, train_by_hand, train_steps
+from lesson13.training import History, digit_classifier, parameters_of
 
 
 def raise_halfway(rank, n_workers):
     if rank == 1:
         raise ValueError("row 7 is not a number")
     torch.distributed.all_reduce(torch.zeros(1))
+
+
+def give_a_history(rank, n_workers):
+    return History()
 
 
 def sleep_for_ever(rank, n_workers):
@@ -49,6 +54,38 @@ def test_a_worker_that_fails_ends_the_run(job, timeout, reason):
     with pytest.raises(RuntimeError, match=reason):
         launch(job, timeout=timeout)
     assert multiprocessing.active_children() == []
+
+
+def test_what_cannot_travel_back_is_refused_with_advice():
+    with pytest.raises(TypeError, match="launch: what give_a_history returned cannot travel; return tensors"):
+        launch(give_a_history, n_workers=1)
+
+
+@pytest.mark.parametrize(
+    "grads, sizes, words",
+    [
+        ([[1, 2], [1]], [3, 4], r"\[2, 1\] gradients; give one a parameter"),
+        ([[1], [1]], [3, -1], r"batch sizes \[3, -1\]"),
+        ([[1], [1]], [0, 0], r"batch sizes \[0, 0\]"),
+    ],
+)
+def test_average_gradients_says_what_does_not_fit(grads, sizes, words):
+    with pytest.raises(ValueError, match=f"average_gradients: .*{words}"):
+        average_gradients([[torch.ones(n) for n in worker] for worker in grads], sizes)
+
+
+def test_every_worker_needs_a_row():
+    data = load_data("digits")
+    few = replace(data, x_train=data.x_train[:5], y_train=data.y_train[:5])
+    for rank in range(2):  # all refuse, so that nobody waits for another
+        with pytest.raises(ValueError, match="train_steps: the last batch has 1 rows for 2 workers"):
+            train_steps(digit_classifier(64, 5), few, rank, n_workers=2, batch_size=4)
+
+
+def test_without_torchrun_the_program_says_so(tmp_path):
+    command = [sys.executable, "-m", "lesson13.data_parallel", "--save", str(tmp_path / "ddp.pt")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 2 and "torchrun -m lesson13.data_parallel" in run.stderr
 
 
 def test_a_finished_group_is_gone(tmp_path):

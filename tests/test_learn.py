@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lesson13 import learn as lesson13_learn
+from lesson13.learn import MARKER, course_notebooks, main, update_folder
+
 ROOT = Path(__file__).resolve().parent.parent
 LEARN = [sys.executable, "-c", "import sys; from lesson13.learn import main; sys.exit(main())"]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
@@ -39,6 +42,134 @@ def test_refuses_a_folder_it_did_not_make(tmp_path):
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1 and "was not made by lesson13-learn" in answer.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def book_with(text):
+    return json.dumps(
+        {"cells": [{"cell_type": "markdown", "source": [text], "metadata": {}}], "metadata": {}}
+    )
+
+
+@pytest.fixture
+def course(tmp_path):
+    "A function that writes an edition of a course of three notebooks, and the learner's folder."
+
+    def edition(text):
+        (tmp_path / "nbs").mkdir(exist_ok=True)
+        for name in ("a", "b", "c"):
+            (tmp_path / "nbs" / f"{name}.ipynb").write_text(book_with(f"{name}, {text}"))
+        return tmp_path / "nbs"
+
+    return edition, tmp_path / "learn"
+
+
+def holds(path):
+    return json.loads(path.read_text())["cells"][0]["source"][0]
+
+
+def test_what_was_written_into_a_new_version_is_kept_too(course):
+    edition, mine = course
+    update_folder(edition("first"), mine)
+    (mine / "a.ipynb").write_text(book_with("my work"))
+    assert len(update_folder(edition("second"), mine)) == 1
+    assert update_folder(edition("third"), mine) == [
+        "a.ipynb has your changes and stays; the course's new version is a.new.ipynb"
+    ]
+    assert holds(mine / "a.new.ipynb") == "a, third"  # nobody had touched it
+    (mine / "a.new.ipynb").write_text(book_with("my work on the third"))
+    for text in ("fourth", "fifth"):
+        assert "a.new2.ipynb" in update_folder(edition(text), mine)[0]
+        assert update_folder(edition(text), mine) == []
+        assert holds(mine / "a.new2.ipynb") == f"a, {text}"
+    assert holds(mine / "a.ipynb") == "my work"
+    assert holds(mine / "a.new.ipynb") == "my work on the third"
+
+
+def test_a_notebook_copied_over_another_is_a_change(course):
+    edition, mine = course
+    update_folder(edition("first"), mine)
+    (mine / "a.ipynb").write_bytes((mine / "b.ipynb").read_bytes())
+    assert "a.new.ipynb" in update_folder(edition("second"), mine)[0]
+    assert holds(mine / "a.ipynb") == "b, first"
+
+
+@pytest.mark.abuse
+@pytest.mark.parametrize("half", [True, False], ids=["half done", "done"])
+@pytest.mark.parametrize("before", ["first", None])
+@pytest.mark.parametrize("n_steps", range(1, 15))
+def test_an_interrupted_update_goes_on_where_it_was(course, monkeypatch, before, half, n_steps):
+    "Ctrl-C in the middle of any write or renaming, or after it."
+    edition, mine = course
+    if before:
+        update_folder(edition(before), mine)
+    source, steps = edition("second"), iter(range(1, n_steps + 1))
+
+    def interrupted(real, half_done):
+        def step(*args, **more):
+            last = next(steps) == n_steps
+            (half_done if last and half else real)(*args, **more)
+            if last:
+                raise KeyboardInterrupt
+
+        return step
+
+    with monkeypatch.context() as patch:
+        real = Path.write_text
+        half_text = lambda path, text, **more: real(path, text[: len(text) // 2], **more)
+        patch.setattr(Path, "write_text", interrupted(real, half_text))
+        patch.setattr(os, "replace", interrupted(os.replace, lambda *args: None))
+        with pytest.raises(KeyboardInterrupt):
+            update_folder(source, mine)
+    assert update_folder(source, mine) == []
+    assert sorted(path.name for path in mine.iterdir()) == [MARKER, "a.ipynb", "b.ipynb", "c.ipynb"]
+    assert [holds(mine / f"{name}.ipynb") for name in "abc"] == [f"{name}, second" for name in "abc"]
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe", b"{", b"5"])
+def test_a_broken_notebook_of_the_course_is_named_and_nothing_is_begun(course, broken, monkeypatch, capsys):
+    edition, mine = course
+    source = edition("first")
+    (source / "b.ipynb").write_bytes(broken)
+    monkeypatch.setattr(lesson13_learn, "course_notebooks", lambda: source)
+    assert main(["--no-lab", "--dir", str(mine)]) == 2
+    err = capsys.readouterr().err
+    assert str(source / "b.ipynb") in err and err.count("\n") == 1
+    assert not mine.exists()
+    assert update_folder(edition("first"), mine) == []
+
+
+@pytest.mark.parametrize("damage", ["", "{", "5", "null", "[1, 2]", '"x"'])
+def test_a_damaged_marker_loses_nothing(course, damage):
+    edition, mine = course
+    update_folder(edition("first"), mine)
+    (mine / "a.ipynb").write_bytes(b"\xff my work")
+    (mine / MARKER).write_text(damage)
+    assert len(update_folder(edition("second"), mine)) == 3
+    assert (mine / "a.ipynb").read_bytes() == b"\xff my work"
+    assert holds(mine / "b.new.ipynb") == "b, second"
+    assert update_folder(edition("second"), mine) == []
+
+
+def test_where_the_notebooks_are_looked_for(tmp_path, monkeypatch):
+    "In the environment, in the user's own folder (pip install --user), beside the package (pip install --target)."
+    spec = type("Spec", (), {"origin": str(tmp_path / "site" / "lesson13" / "__init__.py")})
+    monkeypatch.setattr(lesson13_learn, "find_spec", lambda name: spec)
+    monkeypatch.setattr(lesson13_learn.sysconfig, "get_path", lambda name: str(tmp_path / "environment"))
+    monkeypatch.setattr(lesson13_learn.site, "getuserbase", lambda: str(tmp_path / "user"))
+    with pytest.raises(ValueError, match="install lesson13 again"):
+        course_notebooks()
+    for base in ("user", "environment", "site"):
+        place = tmp_path / base / "share" / "lesson13" / "nbs"
+        place.mkdir(parents=True)
+        (place / "index.ipynb").write_text("{}")
+        assert course_notebooks() == place
+
+
+def test_the_module_is_the_command_too(tmp_path):
+    run = [sys.executable, "-m", "lesson13.learn", "--no-lab"]
+    answer = subprocess.run(run, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "learn" / "index.ipynb").exists()
 
 
 def free_port():

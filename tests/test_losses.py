@@ -2,6 +2,7 @@
 
 import math
 import random
+import weakref
 
 import mpmath
 import pytest
@@ -80,6 +81,9 @@ def test_cross_entropy_and_its_gradient(dtype):
         assert_close(loss_fn(logits, target), want.detach().to(dtype), rtol=8 * eps, atol=8 * eps)
         loss_fn.backward()
         assert_close(logits.g, exact.grad.to(dtype), rtol=16 * eps, atol=8 * eps)
+        loss_fn(logits, target).g = torch.tensor(3.0, dtype=dtype)  # as part of a larger sum
+        loss_fn.backward()
+        assert_close(logits.g, 3 * exact.grad.to(dtype), rtol=32 * eps, atol=32 * eps)
 
 
 def ulps(got: float, exact: mpmath.mpf, at_least: float = 0.0) -> float:
@@ -153,6 +157,21 @@ def test_autograd_goes_through():
         assert torch.autograd.gradcheck(f, (x,))
 
 
+def test_autograd_goes_through_the_module_too():
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda x: CrossEntropyLoss()(x, torch.tensor([0, 3, 1])), (logits.requires_grad_(),)
+    )
+
+
+def test_forget_lets_go_of_the_batch():
+    loss_fn = CrossEntropyLoss()
+    loss_fn(torch.zeros(3, 4), torch.tensor([0, 3, 1]))
+    kept = weakref.ref(loss_fn.exps)
+    loss_fn.forget()
+    assert kept() is None
+
+
 LOGITS, TARGET = torch.zeros(3, 4), torch.tensor([0, 1, 3])
 WRONG = {
     "class too large": (LOGITS, torch.tensor([0, 1, 4]), ValueError, "numbered from 0 to 3"),
@@ -203,6 +222,13 @@ def test_wrong_input_gets_a_clear_error(function, name):
 def test_wrong_dimensions_and_types(call, kind):
     with pytest.raises(kind):
         call()
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+@pytest.mark.parametrize("dim", [None, (0, 1), 1.0])
+def test_softmax_takes_one_dimension(function, dim):
+    with pytest.raises(TypeError, match=rf"^{function.__name__}: dim is .*; give a whole number"):
+        function(LOGITS, dim)
 
 
 MOVE = "(s, a) => { s.value = a; s.dispatchEvent(new Event('input', {bubbles: true})); }"

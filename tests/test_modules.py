@@ -2,8 +2,10 @@
 
 import gc
 import math
+import threading
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -191,14 +193,15 @@ def test_a_module_that_hands_its_input_through():
             add_grad(x, out.g)
             self.block.backward(input_grad=True)
 
-    w = torch.randn(3, 3, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    w, x = double(3, 3, generator=generator), double(2, 3, generator=generator).abs()
     layer = Linear.from_weights(w, torch.zeros(3, dtype=torch.float64))
-    x = torch.randn(2, 3, dtype=torch.float64)
     model = Sequential(
         Identity(), Residual(Sequential(layer, Identity(), Tanh())), Identity(), ReLU(), ReLU()
     )
     leaf, inp = w.clone().requires_grad_(), x.clone().requires_grad_()
     out = (inp + (inp @ leaf).tanh()).relu().relu()
+    assert (out > 0).sum() >= 3, "a gradient must come through"
     out.square().mean().backward()
     loss_fn = MSELoss()
     loss_fn(model(x), torch.zeros(2, 3, dtype=torch.float64))
@@ -264,6 +267,118 @@ def test_accumulate_is_for_one_backward_and_ends_with_it_even_after_an_error():
     first(x).g = torch.ones(3, 1)
     first.backward()
     assert torch.equal(first.b.g, torch.tensor([3.0]))
+
+
+def in_thread(action):
+    thread = threading.Thread(target=action)
+    thread.start()
+    thread.join()
+
+
+def test_a_pass_belongs_to_its_thread():
+    "Every other thread that runs here would change the sums if threads shared the count or `accumulate`."
+    other, seen = Linear(2, 1, seed=1), []
+
+    def elsewhere(accumulate):
+        for _ in range(2):
+            other(torch.ones(3, 2)).g = torch.ones(3, 1)
+            other.backward(accumulate=accumulate)
+        seen.append(other.b.g.item())
+
+    class Meets(Tanh):  # on its way back another thread trains
+        def bwd(self, out, x):
+            in_thread(lambda: elsewhere(accumulate=False))
+            super().bwd(out, x)
+
+    tied = Linear(2, 2, seed=0)
+    for meeting in (Tanh(), Meets()):
+        for accumulate in (False, True):
+            model = Sequential(tied, meeting, tied)
+            model(torch.ones(3, 2)).g = torch.ones(3, 2)
+            model.backward(accumulate=accumulate)
+        seen.append(tied.w.g)
+    assert torch.equal(seen[0], seen[-1])
+    assert seen[1:-1] == [3.0, 3.0]
+
+
+class Block(Sequential):
+    pass
+
+
+class Doubled(Sequential):
+    def forward(self, x):
+        self.inner = super().forward(x)
+        return 2 * self.inner
+
+    def bwd(self, out, x):
+        self.inner.g = 2 * out.g
+        super().bwd(out, x)
+
+
+def test_a_subclass_of_sequential_twice_in_a_row():
+    results = []
+    for kind in (Sequential, Block):
+        lin = Linear(3, 3, seed=3)
+        block = kind(lin, Tanh())
+        model = Sequential(block, block)
+        out = model(torch.ones(4, 3))
+        out.g = torch.ones_like(out)
+        model.backward()
+        results.append(lin.w.g)
+    assert torch.equal(*results)
+    block = Doubled(lin)
+    once, twice = Sequential(block), Sequential(block, block)
+    once(torch.ones(4, 3)).g = torch.ones(4, 3)
+    once.backward()
+    torch.testing.assert_close(lin.b.g, torch.full((3,), 8.0))  # its own bwd was asked
+    twice(torch.ones(4, 3)).g = torch.ones(4, 3)
+    with pytest.raises(RuntimeError, match=r"Sequential\(Linear\(3, 3\)\): it remembers its last call only"):
+        twice.backward()
+
+
+def test_an_arriving_gradient_has_the_shape_of_the_output():
+    for layer in (ReLU(), Tanh(), Sigmoid(), Linear(3, 3), Sequential(ReLU()), MSELoss()):
+        out = layer(*[torch.ones(4, 3)] * (2 if isinstance(layer, MSELoss) else 1))
+        for wrong in (torch.ones(3), torch.ones(4, 1), 1.0 if out.ndim else torch.ones(1)):
+            out.g = wrong
+            with pytest.raises(ValueError, match=r"out.g is \(.*\) but out is \("):
+                layer.backward()
+    layer = ReLU()
+    out = layer(torch.tensor(1.0))
+    with pytest.raises(RuntimeError, match=r"ReLU\(\): its output has no gradient yet"):
+        layer.backward()
+    out.g = torch.tensor(2.0)
+    layer.backward()
+    assert layer.args[0].g == 2
+    loss_fn = MSELoss()
+    loss_fn(torch.tensor(1.0), torch.tensor(3.0))  # one number, but a loss all the same
+    loss_fn.backward()
+    assert loss_fn.args[0].g == -4
+
+
+def test_a_layer_that_passes_nothing_back_is_found_out():
+    class Silent(Module):
+        def forward(self, x):
+            return x + 1
+
+        def bwd(self, out, x):
+            pass
+
+    model = Sequential(Tanh(), Silent())
+    model(torch.ones(2, 3)).g = torch.ones(2, 3)
+    with pytest.raises(RuntimeError, match=r"^Tanh\(\): its output has no gradient yet"):
+        model.backward()
+
+
+def test_relu_has_slope_zero_at_zero_for_pytorch_too():
+    zero = torch.zeros(1, requires_grad=True)
+    ReLU()(zero).backward()
+    assert zero.grad.item() == 0
+
+
+def test_sizes_may_be_numpys_whole_numbers():
+    assert str(Linear(np.prod((8, 8)), np.int32(10))) == "Linear(64, 10)"
+    assert Linear(np.int64(3), 2, seed=0).w.dtype == torch.float32
 
 
 def test_weighted_losses():
@@ -367,7 +482,8 @@ floats = torch.ones(3, 784)
         (lambda: MSELoss()(torch.ones(3, 1), torch.ones(4)), ValueError, r"\(3, 1\).*\(4,\)"),
         (lambda: MSELoss()(torch.ones(3, 1), torch.ones(1, 3)), ValueError, r"\(3, 1\).*\(1, 3\)"),
         (lambda: MSELoss()(torch.ones(3), torch.ones(3, 1)), ValueError, r"\(3,\).*\(3, 1\)"),
-        (lambda: MSELoss()(torch.ones(0, 1), torch.ones(0)), ValueError, r"\(0, 1\)"),
+        (lambda: MSELoss()(torch.ones(0, 1), torch.ones(0)), ValueError, r"\(0, 1\): it is empty"),
+        (lambda: MSELoss()(torch.ones(0, 2), torch.ones(0, 2)), ValueError, r"\(0, 2\): it is empty"),
         (lambda: MSELoss()(torch.ones(3, 1), torch.ones(3).double()), TypeError, "float64"),
         (
             lambda: MSELoss()(torch.ones(3, 1), torch.tensor([1, 2, 3])),
@@ -376,7 +492,9 @@ floats = torch.ones(3, 784)
         ),
         (lambda: MSELoss()(torch.ones(3, 1), [1.0, 2.0, 3.0]), TypeError, "target is a list"),
         (lambda: MSELoss()(torch.ones(3, 1).long(), torch.ones(3)), TypeError, "output is torch.int64"),
-        (lambda: Linear(0, 2), ValueError, r"Linear\(0, 2\)"),
+        (lambda: Linear(0, 2), ValueError, r"Linear\(0, 2\): give two whole numbers"),
+        (lambda: Linear(True, 2), ValueError, r"Linear\(True, 2\): give two whole numbers"),
+        (lambda: Linear(64.0, 2), ValueError, r"Linear\(64.0, 2\): give two whole numbers"),
         (lambda: Linear(torch.ones(2, 2), torch.ones(2)), ValueError, "from_weights"),
         (lambda: Linear.from_weights(torch.ones(2, 3), torch.ones(2)), ValueError, r"\(2, 3\).*\(2,\)"),
         (lambda: Linear.from_weights(torch.ones(2, 3), torch.ones(3).double()), TypeError, "float64"),
@@ -452,6 +570,31 @@ def test_memory_of_a_batch_lives_until_the_next_forward_only():
         assert old[0]() is None
     finally:
         gc.enable()
+
+
+def test_a_checkpoint_keeps_only_its_input():
+    def inner(model):
+        "What the block remembers of its call."
+        return [layer.out for layer in block.layers if layer.out is not None] + block.calls
+
+    block = Sequential(Linear(3, 3, seed=0), Tanh())
+    checkpoint, x, made = Checkpoint(block), torch.ones(2, 3), []
+
+    class Watched(Tanh):
+        def forward(self, x):
+            made.append(weakref.ref(x))
+            return super().forward(x)
+
+    block.layers[1] = Watched()
+    model = Sequential(checkpoint)
+    model(x).g = torch.ones(2, 3)
+    assert inner(model) == [] and made[0]() is None, "forward"
+    model.backward()
+    assert inner(model) == [] and made[1]() is None, "backward"
+    assert not hasattr(x, "g"), "the gradient of the data was left out"
+    model(x).g = torch.ones(2, 3)
+    model.backward(input_grad=True)
+    assert x.g.shape == x.shape
 
 
 def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone():

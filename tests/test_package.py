@@ -74,3 +74,5 @@ def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
         "from lesson13.live import Live; print(len(Live('slope', {}, alt='a')._repr_html_()))", site
     )
     assert int(answer) > 1000
+    found = python("from lesson13.learn import course_notebooks; print(course_notebooks())", site)
+    assert Path(found) == site / "share" / "lesson13" / "nbs"

@@ -291,4 +291,32 @@ def test_trace_refuses_what_it_cannot_record():
         trace(eight_layers(), x, torch.ones(2), names={"w1": "w1"})
     with pytest.raises(ValueError, match=r"Linear\(2, 3\)"):
         trace(eight_layers(), torch.ones(2, 5), torch.ones(2))
-    assert sys.gettrace() is None or "Recorder" not in type(sys.gettrace()).__name__
+    for wrong, name in ((torch.nn.MSELoss(), "torch.nn.modules.loss.MSELoss"), (MSELoss, "builtins.type")):
+        with pytest.raises(TypeError, match=f"trace: loss is a {name}; give a Module of the course"):
+            trace(eight_layers(), x, torch.ones(2), loss=wrong)
+
+
+def test_a_debugger_that_watches_is_there_again_afterwards():
+    def watcher(*_):
+        return None
+
+    before = sys.gettrace()
+    for target in (torch.ones(2), torch.ones(3)):  # a run that works, and one that does not
+        sys.settrace(watcher)
+        try:
+            trace(Sequential(Linear(2, 1, seed=0)), torch.ones(2, 2), target)
+        except ValueError:
+            assert len(target) == 3
+        finally:
+            after = sys.gettrace()
+            sys.settrace(before)
+        assert after is watcher
+
+
+def test_gradients_of_an_earlier_pass_are_not_shown():
+    model, x, target = Sequential(Linear(2, 1, seed=0)), torch.ones(2, 2), torch.ones(2)
+    x.g = torch.ones(2, 2)
+    for _ in range(2):  # the second run finds the gradients of the first
+        steps = trace(model, x, target).value["steps"]
+        assert steps[0]["grads"] == {} and any(step["grads"] for step in steps)
+    assert not hasattr(x, "g")

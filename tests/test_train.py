@@ -8,20 +8,30 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from lesson13.data import load_data
+from lesson13.modules import Linear, ReLU, Sequential, Tanh
 from lesson13.training import (
+    DEFAULTS,
     Diverged,
     History,
+    _ctrl_c,
+    _say_stopped,
+    accuracy,
     digit_classifier,
     load_checkpoint,
     main,
     parameters_of,
     save_checkpoint,
+    shuffled,
     train,
+    update,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,20 +176,79 @@ def test_a_folder_without_permission(tmp_path, capsys):
 
 
 def test_a_diverging_run_stops_with_advice(tmp_path, capsys):
-    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     with pytest.raises(SystemExit) as leave:
         main(["--lr", "100", "--save", str(tmp_path / "a.pt")])
-    assert leave.value.code == 1
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert leave.value.code == 1 and threads == 2
     assert "divide it by ten" in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
-    assert torch.get_num_threads() == threads
+
+
+def test_a_run_that_diverges_in_its_last_batch_is_noticed_and_not_kept(tmp_path, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(["--epochs", "1", "--batch-size", "2000", "--lr", "1e30", "--save", str(tmp_path / "a.pt")])
+    assert leave.value.code == 1 and "after update 1 (epoch 1)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(Diverged) as error:
+        train(digit_classifier(64, 50), load_data("digits"), 1, batch_size=2000, lr=1e30)
+    assert error.value.history.epoch == 0 and len(error.value.history.batch_loss) == 1
+
+
+def test_rows_of_nan_are_not_right():
+    logits = torch.tensor([[torch.nan, torch.nan], [1.0, torch.nan], [1.0, 0.0], [torch.inf, 0.0]])
+    assert accuracy(logits, torch.zeros(4, dtype=torch.int64)) == 0.5
+
+
+def test_train_reaches_layers_in_layers_and_moves_shared_ones_once():
+    data, flat = load_data("digits"), digit_classifier(64, 50)
+    first, relu, last = digit_classifier(64, 50).layers
+    for model in (Sequential(Sequential(first, relu), last), flat):
+        train(model, data, epochs=1)
+    assert torch.equal(first.w, flat.layers[0].w) and torch.equal(last.b, flat.layers[2].b)
+    shared = Linear(64, 64, seed=0)
+    model, before, x = Sequential(shared, ReLU(), shared), shared.w.clone(), data.x_train[:64]
+    model(x).g = torch.ones(64, 64)
+    model.backward()
+    update(parameters_of(model), 0.1)
+    torch.testing.assert_close(shared.w, before - 0.1 * shared.w.g)
+
+
+@pytest.mark.parametrize(
+    "bad", [dict(epochs=1.5), dict(epochs=0), dict(batch_size=0), dict(batch_size=6.4), dict(lr=-1.0)]
+)
+def test_train_refuses_numbers_that_do_not_fit(bad):
+    with pytest.raises(ValueError, match="^train: .*must be positive"):
+        train(digit_classifier(64, 5), load_data("digits"), **{"epochs": 1, **bad})
+
+
+def test_train_refuses_no_rows():
+    data = load_data("digits")
+    with pytest.raises(ValueError, match="^train: .*, 0 training rows"):
+        train(digit_classifier(64, 5), replace(data, x_train=data.x_train[:0], y_train=data.y_train[:0]), 1)
+
+
+def test_a_run_goes_on_with_its_own_batch_size():
+    data, model = load_data("digits"), digit_classifier(64, 5)
+    history = train(model, data, epochs=2, after_batch=lambda h: len(h.batch_loss) == 5)
+    assert history.stopped
+    with pytest.raises(ValueError, match="^train: 1437 rows in batches of 32 .* the history has 23"):
+        train(model, data, epochs=2, batch_size=32, history=history)
+
+
+def test_a_run_that_is_stopped_after_its_last_epoch_is_finished():
+    data, model = load_data("digits"), digit_classifier(64, 5)
+    assert train(model, data, epochs=2, after_epoch=lambda h: h.epoch == 1).stopped
+    assert not train(model, data, epochs=2, after_epoch=lambda h: h.epoch == 2).stopped
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    orders = {tuple(shuffled(1437, seed, epoch).tolist()) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
 
 
 def test_nan_in_the_data_stops_the_run():
-    from dataclasses import replace
-
-    from lesson13.data import load_data
-
     data = load_data("digits")
     x = data.x_train.clone()
     x[700, 5] = torch.nan
@@ -219,6 +288,25 @@ def test_ctrl_c_without_save_keeps_the_weights_too(tmp_path):
     assert process.returncode == 130 and "lesson13-stopped.pt" in out
     assert [p.name for p in tmp_path.iterdir()] == ["lesson13-stopped.pt"]
     load_checkpoint(tmp_path / "lesson13-stopped.pt")
+
+
+def test_the_second_ctrl_c_interrupts_and_the_handler_comes_back():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), _ctrl_c() as notes:
+        signal.raise_signal(signal.SIGINT)
+        assert notes == [signal.SIGINT]
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupted_run_takes_a_free_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("lesson13-stopped.pt").mkdir()
+    for name in ("lesson13-stopped-2.pt", "lesson13-stopped-3.pt"):
+        settings = {**DEFAULTS, "epochs": 1}
+        _say_stopped(SimpleNamespace(save=None), settings, digit_classifier(64, 5), History(n_batches=1))
+        assert f"--resume {name}" in capsys.readouterr().out
+        load_checkpoint(name)
 
 
 @pytest.mark.abuse
@@ -280,6 +368,62 @@ def test_resume_refuses_other_settings(unbroken, capsys):
 def test_resume_of_a_finished_run_only_reports(unbroken, capsys):
     main(["--resume", str(unbroken)])
     assert last_accuracy(capsys.readouterr().out, "valid") > 0.9
+
+
+def test_resume_goes_on_for_as_many_epochs_as_are_asked_for(tmp_path, capsys):
+    path = tmp_path / "a.pt"
+    main(["--epochs", "1", "--save", str(path)])
+    main(["--resume", str(path), "--epochs", "3", "--save", str(path)])
+    assert load_checkpoint(path)[1].epoch == 3
+
+
+def test_resume_refuses_a_network_for_other_pictures(tmp_path, capsys):
+    save_checkpoint(tmp_path / "a.pt", digit_classifier(49, 5), History(), DEFAULTS)
+    with pytest.raises(SystemExit) as leave:
+        main(["--resume", str(tmp_path / "a.pt")])
+    assert leave.value.code == 2 and "its network does not fit the digits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "other", [{"made_by": "somebody else"}, {"settings": {}}, {"settings": {**DEFAULTS, "source": "letters"}}]
+)
+def test_resume_refuses_a_file_that_is_none_of_ours(tmp_path, capsys, other):
+    save_checkpoint(tmp_path / "a.pt", digit_classifier(64, 5), History(), DEFAULTS)
+    torch.save(torch.load(tmp_path / "a.pt", weights_only=True) | other, tmp_path / "b.pt")
+    with pytest.raises(SystemExit) as leave:
+        main(["--resume", str(tmp_path / "b.pt")])
+    assert leave.value.code == 2 and "b.pt: not a checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "layers", [[Linear, Tanh, Linear], [Linear, ReLU, Linear, ReLU, Linear], [Linear]], ids=len
+)
+def test_only_what_loads_again_is_saved(tmp_path, layers):
+    model = Sequential(*[layer(4, 4) if layer is Linear else layer() for layer in layers])
+    with pytest.raises(ValueError, match="^save_checkpoint: the model is Sequential.*give a Sequential of"):
+        save_checkpoint(tmp_path / "a.pt", model, History(), DEFAULTS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_a_checkpoint_keeps_its_permissions(tmp_path):
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, digit_classifier(4, 3), History(), DEFAULTS)
+    path.chmod(0o600)
+    save_checkpoint(path, digit_classifier(4, 3), History(), DEFAULTS)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_advice_where_nothing_was_learned_and_only_there(capsys):
+    for lr, advised in (("0.5", False), ("1e-9", True)):
+        main(["--epochs", "1", "--lr", lr])
+        assert ("the loss is that of guessing" in capsys.readouterr().out) == advised
+
+
+def test_the_module_runs_as_a_program(tmp_path):
+    command = [sys.executable, "-m", "lesson13.training", "--epochs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and last_accuracy(done.stdout, "valid") > 0.5, done.stderr
 
 
 class Harmful:
