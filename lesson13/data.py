@@ -237,12 +237,11 @@ _WRITING = set()  # the unfinished files of this process
 _HOST = re.sub(r"\W", "_", platform.node(), flags=re.ASCII)[-32:]
 
 
-def _is_left(part: Path, host: str | None, pid: int) -> bool:
+def _is_left(part: Path, host: str, pid: int) -> bool:
     "Has the process that wrote `part` ended? Where that cannot be asked: has nobody written to it for an hour?"
-    here = host in (None, _HOST)  # early versions of the course did not write down where they ran
-    if here and pid == os.getpid():  # perhaps an earlier process of this number
+    if host == _HOST and pid == os.getpid():  # perhaps an earlier process of this number
         return part not in _WRITING
-    if not here or os.name != "posix":
+    if host != _HOST or os.name != "posix":
         return time.time() - part.stat().st_mtime > 3600
     try:
         os.kill(pid, 0)  # signal 0 is not delivered: it only asks
@@ -253,7 +252,7 @@ def _is_left(part: Path, host: str | None, pid: int) -> bool:
 # %% ../nbs/00_data.ipynb #56840973
 def _clear_left(path: Path) -> None:
     "Delete what killed processes left of a file that was to be `path`."
-    pattern = re.compile(rf"\.part(?:(\w*)@)?(\d{{1,9}})-\d+-{re.escape(path.name)}")
+    pattern = re.compile(rf"\.part(\w*)@(\d{{1,9}})-\d+-{re.escape(path.name)}")
     for other in path.parent.glob(".part*"):
         with suppress(OSError):  # somebody else's, or already gone
             if (found := pattern.fullmatch(other.name)) and _is_left(other, found[1], int(found[2])):

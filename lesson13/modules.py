@@ -79,24 +79,24 @@ def backward(
 # %% ../nbs/07_modules.ipynb #a72bc796
 @patch
 def _check_ready(self: Module) -> None:
-    "`RuntimeError` unless backward() has a call to go back through, and a gradient to start from."
+    "`RuntimeError` or `ValueError` unless backward() has a call to go back through, and a gradient to start from."
     if self.out is None:
         raise RuntimeError(f"{self}: backward() before forward; call it on an input first")
     if self.used:
         raise RuntimeError(f"{self}: backward() has used the last call already; run forward again first")
     _check_arrived(self, self.out, self.args)
+    g = getattr(self.out, "g", None)
+    if g is not None and (shape := getattr(g, "shape", ())) != self.out.shape:
+        shapes = f"out.g is {tuple(shape)} but out is {tuple(self.out.shape)}"
+        raise ValueError(f"{self}: {shapes}; a gradient has the shape of its tensor")
 
 # %% ../nbs/07_modules.ipynb #c4ec4a77
 def _check_arrived(layer: Module, out: Tensor, args: tuple) -> None:
-    "`RuntimeError` unless `out` has a gradient (`ValueError`: of its shape) or is a loss, one number from many."
-    g = getattr(out, "g", None)
-    if g is None and (out.ndim or [getattr(arg, "ndim", None) for arg in args] == [0]):
+    "`RuntimeError` unless `out` has a gradient or is a loss, one number from many."
+    if getattr(out, "g", None) is None and (out.ndim or [getattr(a, "ndim", None) for a in args] == [0]):
         raise RuntimeError(
             f"{layer}: its output has no gradient yet; run backward() of what follows it first"
         )
-    if g is not None and (shape := getattr(g, "shape", ())) != out.shape:
-        shapes = f"out.g is {tuple(shape)} but out is {tuple(out.shape)}"
-        raise ValueError(f"{layer}: {shapes}; a gradient has the shape of its tensor")
 
 # %% ../nbs/07_modules.ipynb #8051b9fb
 @patch

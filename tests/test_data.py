@@ -452,17 +452,15 @@ def test_which_leftovers_are_cleared(tmp_path):
     ended.wait()
     here = f".part{data._HOST}@"
     gone = [f"{here}{ended.pid}-7-x", f"{here}{os.getpid()}-7-x", ".partelsewhere@1-8-x"]
-    gone += [f".part{ended.pid}-7-x", f".part{os.getpid()}-7-x"]  # as an early version named them
     kept = [
         f"{here}{os.getppid()}-7-x",  # a process that runs
-        f".part{os.getppid()}-7-x",
         f".partelsewhere@{ended.pid}-7-x",  # another machine's or container's, where the same numbers mean others
         f".partelsewhere@{os.getpid()}-7-x",
         f"{here}{ended.pid}-7-a-x",
-        f".part{ended.pid}-7-y",  # another file's
-        f".part{ended.pid}-7-a-x",
-        ".part99999999999999999999-7-x",  # no number of a process
-        ".part-7-x",
+        f"{here}{ended.pid}-7-y",  # another file's
+        f"{here}99999999999999999999-7-x",  # no number of a process
+        f"{here}-7-x",
+        f".part{ended.pid}-7-x",
         ".partial-x",
     ]
     for name in [*gone, *kept]:
@@ -472,7 +470,7 @@ def test_which_leftovers_are_cleared(tmp_path):
         write(part, b"")
         with data._unfinished(tmp_path / "y"):  # looks through the folder again
             assert part.exists()
-    assert names_in(tmp_path) == sorted(set(kept) - {f".part{ended.pid}-7-y"})
+    assert names_in(tmp_path) == sorted(set(kept) - {f"{here}{ended.pid}-7-y"})
 
 
 # ---------------------------------------------------------------- the cache

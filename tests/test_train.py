@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lesson13.data import load_data
+from lesson13.data import _HOST, load_data
 from lesson13.modules import Linear, ReLU, Sequential, Tanh
 from lesson13.training import (
     DEFAULTS,
@@ -325,7 +325,7 @@ def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
             process.kill()
         load_checkpoint(kept)
         resume = ["--resume", kept]
-    (tmp_path / f".part{process.pid}-7-run.pt").write_bytes(b"as if killed while it was writing")
+    (tmp_path / f".part{_HOST}@{process.pid}-7-run.pt").write_bytes(b"as if killed while it was writing")
     main(["--resume", str(kept), "--save", str(kept)])
     assert same_weights(kept, unbroken)
     assert list(tmp_path.iterdir()) == [kept]
@@ -333,7 +333,7 @@ def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
 
 @pytest.mark.abuse
 def test_a_checkpoint_that_another_process_is_writing_is_left_alone(tmp_path):
-    path, theirs = tmp_path / "a.pt", tmp_path / f".part{os.getppid()}-7-a.pt"
+    path, theirs = tmp_path / "a.pt", tmp_path / f".part{_HOST}@{os.getppid()}-7-a.pt"
     theirs.write_bytes(b"half")
     save_checkpoint(path, digit_classifier(4, 3), History(), {})
     assert set(tmp_path.iterdir()) == {path, theirs}
