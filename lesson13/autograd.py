@@ -32,7 +32,7 @@ class Linear(nn.Module):
     ):
         super().__init__()
         if any(type(n) is not int or n < 1 for n in (n_in, n_out)):
-            raise ValueError(f"Linear({n_in}, {n_out}): give two whole numbers, 1 or more")
+            raise ValueError(f"Linear({n_in!r}, {n_out!r}): give two Python ints, 1 or more")
         w, b, *_ = init_mlp(n_in, n_out, 1, seed)  # He scale; the second layer is dropped
         self.w, self.b = nn.Parameter(w), nn.Parameter(b)
 

@@ -233,8 +233,8 @@ def _in_time(f: Callable, *args) -> None:
 
 # %% ../nbs/00_data.ipynb #90692c3c
 _WRITING = set()  # the unfinished files of this process
-# Its machine or container: the numbers of the processes there mean nothing elsewhere.
-_HOST = re.sub(r"\W", "_", platform.node(), flags=re.ASCII)[-32:]
+# Stands for its machine or container: the numbers of the processes there mean nothing elsewhere.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _is_left(part: Path, host: str, pid: int) -> bool:

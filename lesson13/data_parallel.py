@@ -165,7 +165,7 @@ def launch(
             return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(n_workers)]
         except pickle.UnpicklingError as error:
             raise TypeError(
-                f"launch: what {job.__name__} returned cannot travel; "
+                f"launch: what {getattr(job, '__name__', job)} returned cannot travel; "
                 "return tensors, plain numbers and strings, and lists, tuples or dicts of these"
             ) from error
 

@@ -8,11 +8,13 @@ __all__ = ['MARKER', 'fresh_copy', 'fingerprint', 'handed_out', 'update_folder',
 # %% ../nbs/93_learn.ipynb #a411cd1f
 import json
 import os
+import shutil
 import site
 import subprocess
 import sys
 import sysconfig
 from argparse import ArgumentParser
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from itertools import chain, count
@@ -62,8 +64,11 @@ def handed_out(
 # %% ../nbs/93_learn.ipynb #eee6224f
 def _put(path: Path, text: str) -> None:
     "Write a file whole or not at all: beside its place, then into it in one step."
+    path = Path(os.path.realpath(path))
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8", newline="\n")
+    with suppress(OSError):  # there was none, or the disk keeps no rights
+        shutil.copymode(path, part)
     os.replace(part, path)
 
 

@@ -58,7 +58,7 @@ class Module:
         out = self.forward(*args)
         if args and out is args[0]:
             out = out.view_as(out)
-        self.args, self.out, self.used = args, out, False
+        self.args, self.out, self.used, self.thread = args, out, False, threading.get_ident()
         return out
 
 # %% ../nbs/07_modules.ipynb #76ee4ac1
@@ -84,16 +84,20 @@ def _check_ready(self: Module) -> None:
         raise RuntimeError(f"{self}: backward() before forward; call it on an input first")
     if self.used:
         raise RuntimeError(f"{self}: backward() has used the last call already; run forward again first")
-    _check_arrived(self, self.out, self.args)
+    if self.thread != threading.get_ident():
+        raise RuntimeError(
+            f"{self}: backward() in another thread than the call; go back where you went forward"
+        )
+    _check_arrived(self, self.out)
     g = getattr(self.out, "g", None)
     if g is not None and (shape := getattr(g, "shape", ())) != self.out.shape:
         shapes = f"out.g is {tuple(shape)} but out is {tuple(self.out.shape)}"
         raise ValueError(f"{self}: {shapes}; a gradient has the shape of its tensor")
 
 # %% ../nbs/07_modules.ipynb #c4ec4a77
-def _check_arrived(layer: Module, out: Tensor, args: tuple) -> None:
-    "`RuntimeError` unless `out` has a gradient or is a loss, one number from many."
-    if getattr(out, "g", None) is None and (out.ndim or [getattr(a, "ndim", None) for a in args] == [0]):
+def _check_arrived(layer: Module, out: Tensor) -> None:
+    "`RuntimeError` unless `out` has a gradient or is a single number."
+    if getattr(out, "g", None) is None and out.ndim:
         raise RuntimeError(
             f"{layer}: its output has no gradient yet; run backward() of what follows it first"
         )
@@ -173,7 +177,7 @@ class Linear(Module):
     ):
         if any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in (n_in, n_out)):
             advice = "give two whole numbers, 1 or more, or use Linear.from_weights(w, b)"
-            raise ValueError(f"Linear({n_in}, {n_out}): {advice}")
+            raise ValueError(f"Linear({n_in!r}, {n_out!r}): {advice}")
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.w = torch.randn(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5
         self.b = torch.zeros(n_out)
@@ -265,12 +269,19 @@ def forward(self: Sequential, x):
     return self.run(x, self.calls)
 
 
+def _adds_no_rules(layer: Module) -> bool:
+    "Is `layer` a Sequential that is called, and goes back, as every Sequential?"
+    methods = ("__call__", "forward", "bwd")
+    return isinstance(layer, Sequential) and all(
+        getattr(type(layer), name) is getattr(Sequential, name) for name in methods
+    )
+
+
 @patch
 def run(self: Sequential, x, calls: list):
     "Call the layers in turn on `x`, and list the calls."
     for layer in self.layers:
-        kind = type(layer)
-        if isinstance(layer, Sequential) and (kind.forward, kind.bwd) == (Sequential.forward, Sequential.bwd):
+        if _adds_no_rules(layer):
             x = layer.run(x, calls)
         else:
             x = layer(x)
@@ -281,11 +292,13 @@ def run(self: Sequential, x, calls: list):
 @patch
 def bwd(self: Sequential, out, x):
     calls, self.calls = self.calls, []
-    if not calls:  # a later call of the same object took their place
-        raise RuntimeError(f"{self}: it remembers its last call only; use an object of its own for each")
+    if not calls:  # a later call of the same object took them, or a forward of its own lists none
+        raise RuntimeError(
+            f"{self}: this call has no list left to go back through; use each such object once"
+        )
     while calls:
         layer, out, args = calls.pop()
-        _check_arrived(layer, out, args)
+        _check_arrived(layer, out)
         layer.used = True
         layer.input_grad = bool(calls) or self.input_grad
         try:

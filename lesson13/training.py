@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -143,10 +142,10 @@ LOSS_LIMIT = 1000.0  # far above anything that learning can lead to
 class Diverged(RuntimeError):
     "The loss exploded or became NaN; `history` holds what came before."
 
-    def __init__(self, history: History, loss: float, lr: float):
+    def __init__(self, history: History, loss: float, lr: float, of: str = "training"):
         self.history, self.loss = history, loss
         super().__init__(
-            f"the loss became {loss:g} after update {len(history.batch_loss)} (epoch {history.epoch + 1}) "
+            f"the {of} loss became {loss:g} (epoch {history.epoch + 1}, updates made: {len(history.batch_loss)}) "
             f"at a learning rate of {lr:g}; start again and divide it by ten until the loss falls; "
             "make sure too that the data hold no NaN"
         )
@@ -184,6 +183,8 @@ def _batches(data: Digits, history: History, batch_size: int, seed: int) -> Iter
 def _run_epoch(model, data, batches, history, lr_at, after_batch) -> None:
     "A step for each batch; then loss and accuracy on the validation data."
     params, loss_fn = parameters_of(model), CrossEntropyLoss()
+    if not params:
+        raise ValueError(f"train: {model} has no parameters to train; its layers belong into a Sequential")
     for x, y in batches:
         lr = lr_at(len(history.batch_loss))
         loss = step(model, params, loss_fn, x, y, lr)
@@ -195,7 +196,7 @@ def _run_epoch(model, data, batches, history, lr_at, after_batch) -> None:
             return
     valid_loss, valid_accuracy = evaluate(model, data.x_valid, data.y_valid)
     if not valid_loss < LOSS_LIMIT:  # the last update did it
-        raise Diverged(history, valid_loss, lr_at(len(history.batch_loss) - 1))
+        raise Diverged(history, valid_loss, lr_at(len(history.batch_loss) - 1), "validation")
     history.valid_loss.append(valid_loss)
     history.valid_accuracy.append(valid_accuracy)
 
@@ -225,7 +226,7 @@ def _run_epochs(model, data, history, epochs, batch_size, lr_at, seed, after_bat
 # %% ../nbs/10_training.ipynb #0e196a89
 def _open(history: History | None, n_rows: int, epochs: int, batch_size: int, lr: float) -> History:
     "The history to go on from. `ValueError` for numbers that do not fit, or fit another history."
-    whole = all(isinstance(n, Integral) and n > 0 for n in (n_rows, epochs, batch_size))
+    whole = all(isinstance(n, int) and n > 0 for n in (n_rows, epochs, batch_size))
     if not whole or not 0 < lr < math.inf:
         raise ValueError(
             f"train: epochs={epochs!r}, batch_size={batch_size!r}, lr={lr!r}, {n_rows} training rows; "
@@ -270,7 +271,7 @@ def whole_file(
     target = os.path.realpath(path)
     with _unfinished(path) as part:
         yield part
-        if os.path.exists(target):
+        with suppress(OSError):  # there was none, or the disk keeps no rights
             shutil.copymode(target, part)  # who may read the old file may read the new one
         os.replace(part, target)
 
@@ -286,9 +287,10 @@ def save_checkpoint(
     settings: dict,  # how it was trained: numbers, strings and booleans
 ) -> None:
     "Keep everything that `train` needs to go on as if it had never stopped. `ValueError` for other layers."
-    if [type(layer) for layer in getattr(model, "layers", [])] != [Linear, ReLU, Linear]:
+    kinds = [type(layer) for layer in getattr(model, "layers", [])]
+    if kinds != [Linear, ReLU, Linear] or len(parameters_of(model)) != 4:
         raise ValueError(
-            f"save_checkpoint: the model is {model}; give a Sequential of Linear, ReLU, Linear, "
+            f"save_checkpoint: the model is {model}; give a Sequential of Linear, ReLU and another Linear, "
             "which is what load_checkpoint makes again"
         )
     kept = {"made_by": "lesson13-train", "history": asdict(history), "settings": settings}

@@ -36,6 +36,23 @@ def test_makes_updates_and_keeps(tmp_path):
     assert mine.read_text(encoding="utf-8") == kept
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and rights as POSIX has them")
+def test_an_update_keeps_links_and_rights(tmp_path):
+    source, folder, elsewhere = tmp_path / "nbs", tmp_path / "learn", tmp_path / "kept.ipynb"
+    source.mkdir()
+    book = source / "00_a.ipynb"
+    book.write_text('{"cells": [], "metadata": {}, "nbformat": 4}')
+    update_folder(source, folder)
+    mine = folder / "00_a.ipynb"
+    mine.rename(elsewhere)
+    mine.symlink_to(elsewhere)
+    elsewhere.chmod(0o600)
+    book.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    assert update_folder(source, folder) == []
+    assert mine.is_symlink() and "nbformat_minor" in elsewhere.read_text()
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+
+
 def test_refuses_a_folder_it_did_not_make(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     answer = learn("--no-lab", "--dir", str(tmp_path), cwd=tmp_path)

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from lesson13.data import _HOST, load_data
-from lesson13.modules import Linear, ReLU, Sequential, Tanh
+from lesson13.modules import Linear, Module, ReLU, Sequential, Tanh
 from lesson13.training import (
     DEFAULTS,
     Diverged,
@@ -189,7 +189,7 @@ def test_a_diverging_run_stops_with_advice(tmp_path, capsys):
 def test_a_run_that_diverges_in_its_last_batch_is_noticed_and_not_kept(tmp_path, capsys):
     with pytest.raises(SystemExit) as leave:
         main(["--epochs", "1", "--batch-size", "2000", "--lr", "1e30", "--save", str(tmp_path / "a.pt")])
-    assert leave.value.code == 1 and "after update 1 (epoch 1)" in capsys.readouterr().err
+    assert leave.value.code == 1 and "validation loss became" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     with pytest.raises(Diverged) as error:
         train(digit_classifier(64, 50), load_data("digits"), 1, batch_size=2000, lr=1e30)
@@ -227,6 +227,18 @@ def test_train_refuses_no_rows():
     data = load_data("digits")
     with pytest.raises(ValueError, match="^train: .*, 0 training rows"):
         train(digit_classifier(64, 5), replace(data, x_train=data.x_train[:0], y_train=data.y_train[:0]), 1)
+
+
+def test_a_model_whose_layers_are_not_found_is_refused():
+    class Net(Module):
+        def __init__(self):
+            self.seq = digit_classifier(64, 5)
+
+        def forward(self, x):
+            return self.seq(x)
+
+    with pytest.raises(ValueError, match="^train: .* has no parameters"):
+        train(Net(), load_data("digits"), epochs=1)
 
 
 def test_a_run_goes_on_with_its_own_batch_size():
@@ -331,6 +343,17 @@ def test_killed_at_random_the_checkpoint_is_whole(tmp_path, unbroken, rounds):
     assert list(tmp_path.iterdir()) == [kept]
 
 
+def test_a_disk_without_rights_keeps_the_second_checkpoint_too(tmp_path, monkeypatch):
+    def refuses(*_, **__):
+        raise PermissionError
+
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, digit_classifier(4, 3), History(), DEFAULTS)
+    monkeypatch.setattr(os, "chmod", refuses)
+    save_checkpoint(path, digit_classifier(4, 3, seed=5), History(), DEFAULTS)
+    assert torch.equal(load_checkpoint(path)[0].layers[0].w, digit_classifier(4, 3, seed=5).layers[0].w)
+
+
 @pytest.mark.abuse
 def test_a_checkpoint_that_another_process_is_writing_is_left_alone(tmp_path):
     path, theirs = tmp_path / "a.pt", tmp_path / f".part{_HOST}@{os.getppid()}-7-a.pt"
@@ -402,6 +425,9 @@ def test_only_what_loads_again_is_saved(tmp_path, layers):
     model = Sequential(*[layer(4, 4) if layer is Linear else layer() for layer in layers])
     with pytest.raises(ValueError, match="^save_checkpoint: the model is Sequential.*give a Sequential of"):
         save_checkpoint(tmp_path / "a.pt", model, History(), DEFAULTS)
+    shared = Linear(4, 4)
+    with pytest.raises(ValueError, match="and another Linear"):
+        save_checkpoint(tmp_path / "a.pt", Sequential(shared, ReLU(), shared), History(), DEFAULTS)
     assert not list(tmp_path.iterdir())
 
 
