@@ -316,5 +316,5 @@ def test_modules_have_parameters_and_agree():
     with pytest.raises(ValueError, match="target"):
         MSELoss()(ones(3, 1), ones(3, 1, 1))
     assert mse(model(x), target) == MSELoss()(model(x), target)
-    with pytest.raises(ValueError, match=r"^Linear\(0, 3\): give two whole numbers"):
+    with pytest.raises(ValueError, match=r"^Linear\(0, 3\): give two Python ints"):
         Linear(0, 3)
