@@ -21,6 +21,7 @@ Where there is no Chromium the tests are skipped, with the reason; with LESSON13
 CHROME=/path/to/chromium names one.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -58,6 +59,12 @@ SITE_HOST = "http://site.test/"  # there is no such host: its answers come from 
 sys.modules.setdefault("rfc3987_syntax", None)
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A test</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{}</body></html>"""
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays to the end: the garbage collector need not look through it for every test."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

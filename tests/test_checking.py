@@ -1079,7 +1079,7 @@ HOSTILE = {
     "endless iterator": lambda *inputs: EndlessIterator([1]),
     "a mode left on": lambda *inputs: TrueMode().__enter__() and inputs[0],
     "operations left on": lambda *inputs: TrueOperations().__enter__() and inputs[0],
-    "stops the clock": stops_the_clock,
+    "endless without a clock": stops_the_clock,
     "takes the handlers": takes_the_handlers,
     "closes the output": closes_the_output,
     "other settings": other_settings,
@@ -1185,7 +1185,7 @@ def test_hostile_answers_hurt_nothing(behaviour, monkeypatch, tmp_path):
     before = state()
     for name in VICTIMS:
         with monkeypatch.context() as shorter:
-            shorter.setattr(checking, "TIME_LIMIT", 0.15)
+            shorter.setattr(checking, "TIME_LIMIT", 0.05 if "endless" in behaviour else 0.15)
             report = check(name, HOSTILE[behaviour])
         assert not report.passed
         assert len(report.text.splitlines()) <= 6 and len(report.text) < 1500
@@ -1263,7 +1263,7 @@ def test_workers_of_an_answer_may_end():
 @pytest.mark.parametrize("method", ["__init__", "__call__", "backward"])
 @pytest.mark.parametrize("behaviour", ["endless", "recursive", "sys.exit", "raising evil", "evil object"])
 def test_hostile_classes(method, behaviour, monkeypatch):
-    monkeypatch.setattr(checking, "TIME_LIMIT", 0.15)
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.05 if behaviour == "endless" else 0.15)
     for name in (
         "Linear",
         "ReLU",
@@ -1296,7 +1296,9 @@ def test_an_endless_loop_in_another_thread_is_stopped(monkeypatch):
 
 AFTER_A_THREAD = """
 import sys, threading
+from lesson13 import checking
 from lesson13.checking import check
+checking.TIME_LIMIT = 0.2
 def endless(x):
     while True: pass
 def work(): print(check("relu", lambda x: x.clamp(min=0)).status, check("relu", endless).status)
@@ -1640,18 +1642,6 @@ def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
     process.kill()
     process.wait()
     assert json.loads(path.read_text())["exercises"]["init_scale"]["passed"]
-
-
-def test_imports_nothing_heavy():
-    code = (
-        "import sys, lesson13.checking as c\n"
-        "heavy = {'matplotlib', 'sympy', 'IPython', 'fastcore', 'sklearn'} & set(sys.modules)\n"
-        "ours = {m for m in sys.modules if m.startswith('lesson13.')} - {'lesson13.checking'}\n"
-        "sys.exit(f'{heavy} {ours}' if heavy or ours else 0)"
-    )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
 
 
 def test_the_list_of_exercises():

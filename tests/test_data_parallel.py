@@ -4,16 +4,23 @@ What a worker that is killed does to the others is in the notebook.
 """
 
 import multiprocessing
-import subprocess
-import sys
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
 
 from lesson13.data import load_data
-from lesson13.data_parallel import average_gradients, launch, train_by_hand, train_steps
+from lesson13.data_parallel import (
+    average_gradients,
+    join_group,
+    launch,
+    main,
+    train_by_hand,
+    train_steps,
+    train_with_ddp,
+)
 from lesson13.training import History, digit_classifier, parameters_of
 
 
@@ -82,23 +89,19 @@ def test_every_worker_needs_a_row():
             train_steps(digit_classifier(64, 5), few, rank, n_workers=2, batch_size=4)
 
 
-def test_without_torchrun_the_program_says_so(tmp_path):
-    command = [sys.executable, "-m", "lesson13.data_parallel", "--save", str(tmp_path / "ddp.pt")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 2 and "torchrun -m lesson13.data_parallel" in run.stderr
+def test_without_torchrun_the_program_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["data_parallel", "--save", "ddp.pt"])
+    with pytest.raises(SystemExit) as leave:
+        main()
+    assert leave.value.code == 2 and "torchrun -m lesson13.data_parallel" in capsys.readouterr().err
 
 
 def test_a_finished_group_is_gone(tmp_path):
     "A group whose threads outlive `destroy_process_group` can crash the process while Python shuts down."
-    program = f"""
-import weakref
-import torch.distributed as dist
-from lesson13.data_parallel import join_group, train_with_ddp
-join_group(0, 1, {str(tmp_path / "meeting_point")!r}, 60)
-group = weakref.ref(dist.group.WORLD)
-train_with_ddp(0, 1)
-dist.destroy_process_group()
-assert group() is None, "somebody holds the group"
-"""
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
+    threads = torch.get_num_threads()
+    join_group(0, 1, tmp_path / "meeting_point", timeout=60)
+    group = weakref.ref(torch.distributed.group.WORLD)
+    train_with_ddp(0, 1)
+    torch.distributed.destroy_process_group()
+    torch.set_num_threads(threads)
+    assert group() is None, "somebody holds the group"

@@ -26,19 +26,29 @@ def python(code, path=ROOT):
         ("lesson13", "torch numpy matplotlib sympy sklearn pooch networkx"),
         ("lesson13.live", "torch matplotlib sympy sklearn networkx"),
         ("lesson13.learn", "torch matplotlib sympy sklearn networkx"),
-        (
-            "lesson13.data, lesson13.checking, lesson13.modules, lesson13.losses",
-            "matplotlib sympy sklearn pooch requests networkx",
-        ),
     ],
 )
 def test_an_import_costs_only_what_it_needs(modules, unwanted):
-    # PyTorch itself may load SymPy and NetworkX: what counts is what comes on top of it.
-    before = "torch" not in unwanted.split()
-    code = f"import sys; {'import torch;' if before else ''} old = set(sys.modules); import {modules}; print(*(set(sys.modules) - old))"
-    loaded = set(python(code).split())
-    assert set(modules.split(", ")) <= loaded
-    assert not loaded & set(unwanted.split())
+    loaded = set(python(f"import sys, {modules}; print(*sys.modules)").split())
+    assert modules in loaded and not loaded & set(unwanted.split())
+
+
+WITH_TORCH = """
+import sys, torch
+old = set(sys.modules)  # PyTorch itself may load SymPy and NetworkX: what counts is what comes on top of it
+import lesson13.checking
+print(*(set(sys.modules) - old))
+import lesson13.data, lesson13.modules, lesson13.losses
+print(*(set(sys.modules) - old))
+"""
+
+
+def test_an_import_on_top_of_pytorch_costs_only_what_it_needs():
+    checking, all_four = (set(line.split()) for line in python(WITH_TORCH).splitlines())
+    assert {name for name in checking if name.startswith("lesson13")} == {"lesson13", "lesson13.checking"}
+    assert not checking & {"matplotlib", "sympy", "IPython", "fastcore", "sklearn", "networkx"}
+    assert all_four > checking | {"lesson13.data", "lesson13.modules", "lesson13.losses"}
+    assert not all_four & {"matplotlib", "sympy", "sklearn", "pooch", "requests", "networkx"}
 
 
 def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
