@@ -61,9 +61,18 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A te
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{}</body></html>"""
 
 
-def pytest_collection_finish():
-    """What was imported and collected stays to the end: the garbage collector need not look through it for every test."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected stays to the end: the garbage collector need not look through it again and again."""
+    gc.disable()
+    result = yield
+    gc.freeze()
+    gc.enable()
+    return result
+
+
+def pytest_sessionfinish():
+    """Nor when Python ends, where each of nbdev's shells asks for it."""
     gc.freeze()
 
 

@@ -467,6 +467,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
 
 
 @pytest.mark.abuse
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # a damaged number
 def test_damaged_checkpoints_are_refused_or_loaded_never_worse(tmp_path, unbroken):
     good, damaged = unbroken.read_bytes(), tmp_path / "damaged.pt"
     seed = random.randrange(2**32)
