@@ -95,13 +95,18 @@ def test_reduced_motion(open_html, picture):
     assert open_html(shown, reduced_motion=True).locator(".live-root").inner_text() == "true"
 
 
+TWO_FRAMES = (
+    "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+)
+
+
 def test_loop_runs_only_while_it_is_seen(open_html, picture):
     code = """let frames = 0; const loop = live.loop(() => { root.textContent = ++frames; });
         root.append(live.button("Play", () => loop.start())); root.firstChild.click();"""
     page = open_html(picture(code)._repr_html_() + '<div style="height: 5000px"></div>')
     page.wait_for_function("+document.querySelector('.live-root').textContent > 3")
     page.evaluate("window.scrollTo(0, 4000)")
-    page.wait_for_timeout(200)
+    page.evaluate(TWO_FRAMES)  # in which the browser tells the loop that it is out of sight
     before = page.locator(".live-root").inner_text()
     page.wait_for_timeout(200)
     assert page.locator(".live-root").inner_text() == before
