@@ -66,6 +66,13 @@ def _rows(
     reduced = {d % at_least_1d.ndim for d in dims}
     return rows, [1 if d in reduced else n for d, n in enumerate(x.shape)]
 
+# %% ../nbs/09_log_sum_exp.ipynb #5e77a9c1
+# Where threads share a process's first exp or log, PyTorch may work out one thread's part to four digits only
+# (issue 188792 of PyTorch). A first call with a single number is not shared, and settles it.
+for _dtype in (torch.float32, torch.float64):
+    for _f in (torch.exp, torch.log, torch.log1p):
+        _f(torch.ones(1, dtype=_dtype))
+
 # %% ../nbs/09_log_sum_exp.ipynb #dc4611a2
 def logsumexp(
     x: Tensor,  # any shape, float16 to float64
