@@ -67,8 +67,8 @@ def _rows(
     return rows, [1 if d in reduced else n for d, n in enumerate(x.shape)]
 
 # %% ../nbs/09_log_sum_exp.ipynb #5e77a9c1
-# Where threads share a process's first exp or log, PyTorch may work out one thread's part to four digits only
-# (issue 188792 of PyTorch). A first call with a single number is not shared, and settles it.
+# The very first exp or log, if threads share the work, may come out right
+# to four digits only (PyTorch's issue 188792). A single number is not shared.
 for _dtype in (torch.float32, torch.float64):
     for _f in (torch.exp, torch.log, torch.log1p):
         _f(torch.ones(1, dtype=_dtype))

@@ -244,9 +244,8 @@ class Mirror(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = (
-        64  # 5 by default: of eight connections at once, some would wait a second for a place
-    )
+    # 5 by default: of eight connections at once, some would wait a second for a place.
+    request_queue_size = 64
 
 
 @pytest.fixture

@@ -19,13 +19,8 @@ from nbclient import NotebookClient
 
 NBS = Path(__file__).resolve().parent.parent / "nbs"
 CONFINE = """
-import gc
 import sys
-
-gc.disable()  # nothing of PyTorch is garbage
 import torch
-
-gc.enable()
 
 def only_this_machine(event, args):
     if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "::1", "localhost"):
@@ -38,7 +33,7 @@ if sys.platform == "linux":
     with open("/proc/self/statm") as f:
         used = int(f.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
-del gc, only_this_machine, sys, torch
+del only_this_machine, sys, torch
 """
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

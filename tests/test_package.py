@@ -21,16 +21,16 @@ def python(code, path=ROOT):
 
 
 @pytest.mark.parametrize(
-    "modules, unwanted",
+    "module, unwanted",
     [
         ("lesson13", "torch numpy matplotlib sympy sklearn pooch networkx"),
         ("lesson13.live", "torch matplotlib sympy sklearn networkx"),
         ("lesson13.learn", "torch matplotlib sympy sklearn networkx"),
     ],
 )
-def test_an_import_costs_only_what_it_needs(modules, unwanted):
-    loaded = set(python(f"import sys, {modules}; print(*sys.modules)").split())
-    assert modules in loaded and not loaded & set(unwanted.split())
+def test_an_import_costs_only_what_it_needs(module, unwanted):
+    loaded = set(python(f"import sys, {module}; print(*sys.modules)").split())
+    assert module in loaded and not loaded & set(unwanted.split())
 
 
 WITH_TORCH = """
