@@ -68,7 +68,7 @@ def _rows(
 
 # %% ../nbs/09_log_sum_exp.ipynb #5e77a9c1
 # The very first exp or log, if threads share the work, may come out right
-# to four digits only (PyTorch's issue 188792). A single number is not shared.
+# to four digits only (PyTorch's issue 188792). A call on one number settles it.
 for _dtype in (torch.float32, torch.float64):
     for _f in (torch.exp, torch.log, torch.log1p):
         _f(torch.ones(1, dtype=_dtype))
