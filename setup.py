@@ -27,7 +27,12 @@ setup(
     # The course itself travels with the package, so that `lesson13-learn` works without a checkout.
     data_files=[
         (f"share/lesson13/{folder}", sorted(str(p.relative_to(here)) for p in (here / folder).glob(names)))
-        for folder, names in (("nbs", "*.ipynb"), ("nbs/images", "*.png"))
+        for folder, names in (
+            ("nbs", "*.ipynb"),
+            ("nbs/images", "*.png"),
+            ("nbs/pictures", "*.ipynb"),
+            ("nbs/tools", "*.ipynb"),
+        )
     ],
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),

@@ -24,7 +24,7 @@ class Exercise:
     "One exercise: what is asked, what it is tried on, the truth, the known mistakes, and the help."
 
     name: str  # what `check` is called with
-    notebook: str  # where it stands, such as "06_backward"
+    notebook: str  # where it stands, such as "08_backward"
     signature: str  # how the answer is called
     task: str  # what to write
     cases: Callable[[], dict[str, dict]] = dict  # what a case covers -> its inputs by name
@@ -1519,7 +1519,7 @@ def with_g(tensor: Tensor, gradient: Tensor) -> Tensor:
 # %% ../nbs/90_checking.ipynb #c5d25668
 _relu = declare(
     "relu",
-    "02_forward",
+    "03_forward",
     "relu(x)",
     "Return x with every negative number replaced by 0; x itself stays as it is.",
     cases=lambda: {
@@ -1566,7 +1566,7 @@ def gray(*shape: int, low: int = 0, high: int = 255, seed: int = 0) -> Tensor:
 
 _pixel_rows = declare(
     "pixel_rows",
-    "00_data",
+    "01_data",
     "pixel_rows(images)",
     "images is (n, height, width) of bytes, uint8 from 0 to 255: return them as rows, (n, height * width), of floats from 0 to 1.",
 )
@@ -1705,7 +1705,7 @@ def rest_of(y: Tensor, valid: list) -> tuple[list, list]:
 #| code-fold: true
 _stratified_split = declare(
     "stratified_split",
-    "00_data",
+    "01_data",
     "stratified_split(y)",
     "y (n,) holds the labels: return two lists of positions, (train, valid). Each position is in one of the two, and valid has a fifth of each label's examples, rounded up or down.",
     cases=lambda: {
@@ -1812,7 +1812,7 @@ def true_header(data: bytes) -> dict:
 #| code-fold: true
 _idx_header = declare(
     "idx_header",
-    "00_data",
+    "01_data",
     "idx_header(data)",
     "data holds the bytes of an IDX file: return the pair (type byte, shape), the shape a tuple. Raise ValueError if one of the first two bytes is not 0, or if data ends before the last size.",
     run=returns("the type", "the shape"),
@@ -2049,7 +2049,7 @@ def add_to(c: Tensor, i: int, j: int, value: Tensor) -> None:
 #| code-fold: true
 _matmul_loops = declare(
     "matmul_loops",
-    "01_matmul",
+    "02_matmul",
     "matmul_loops(a, b)",
     "Multiply two matrices with three loops over single numbers: a is (n, m), b is (m, p), the result (n, p).",
     **PRODUCT,
@@ -2114,7 +2114,7 @@ def matmul_loops(a, b):
 #| code-fold: true
 _matmul_dot = declare(
     "matmul_dot",
-    "01_matmul",
+    "02_matmul",
     "matmul_dot(a, b)",
     "Multiply two matrices with two loops: each element is a row of a times a column of b, summed, with no third loop.",
     **PRODUCT,
@@ -2164,7 +2164,7 @@ def matmul_dot(a, b):
 #| code-fold: true
 _matmul_broadcast = declare(
     "matmul_broadcast",
-    "01_matmul",
+    "02_matmul",
     "matmul_broadcast(a, b)",
     "Multiply two matrices with one loop: stretch a row of a against the whole of b by broadcasting.",
     **PRODUCT,
@@ -2213,7 +2213,7 @@ def matmul_broadcast(a, b):
 #| code-fold: true
 _matmul_einsum = declare(
     "matmul_einsum",
-    "01_matmul",
+    "02_matmul",
     "matmul_einsum(a, b)",
     "Multiply two matrices with one torch.einsum.",
     **PRODUCT,
@@ -2308,7 +2308,7 @@ def fit(x: int, y: int) -> int:
 #| code-fold: true
 _broadcast_shape = declare(
     "broadcast_shape",
-    "01_matmul",
+    "02_matmul",
     "broadcast_shape(shape_a, shape_b)",
     "Return the shape, a tuple, that two shapes broadcast to; raise ValueError where they do not fit.",
     cases=lambda: {f"{a} with {b}": {"shape_a": a, "shape_b": b} for a, b in SHAPE_PAIRS},
@@ -2377,7 +2377,7 @@ def broadcast_shape(shape_a, shape_b):
 #| code-fold: true
 _lin = declare(
     "lin",
-    "02_forward",
+    "03_forward",
     "lin(x, w, b)",
     "The linear layer: x is (n, n_in), w (n_in, n_out), b (n_out,); return (n, n_out).",
     truth=Truth(lambda x, w, b: x @ w + b),
@@ -2435,7 +2435,7 @@ def lin(x, w, b):
 #| code-fold: true
 _mse = declare(
     "mse",
-    "02_forward",
+    "03_forward",
     "mse(output, target)",
     "The mean of the squared differences, a single number. output is (n, 1) with target (n,), or both have one shape.",
     cases=lambda: {
@@ -2498,7 +2498,7 @@ def mse(output, target):
 #| code-fold: true
 _init_scale = declare(
     "init_scale",
-    "02_forward",
+    "03_forward",
     "init_scale(n_in)",
     "The standard deviation that He initialisation gives to the weights of a layer with n_in inputs.",
     cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
@@ -2550,7 +2550,7 @@ def units_case(n: int, k: int) -> dict:
 #| code-fold: true
 _relu_sum = declare(
     "relu_sum",
-    "03_curve_fitting",
+    "04_curve_fitting",
     "relu_sum(x, slopes, intercepts, weights, bias)",
     "Add up k bent lines: for x (n,), three tensors (k,) and a number bias, return (n,): the sum of weights * relu(slopes * x + intercepts), plus bias.",
     cases=lambda: {f"{n} points, {k} units": units_case(n, k) for n, k in ((6, 4), (3, 3), (1, 5), (4, 1))},
@@ -2674,7 +2674,7 @@ def true_heights(left: float, peak: float, right: float) -> dict[str, float]:
 #| code-fold: true
 _hat_units = declare(
     "hat_units",
-    "03_curve_fitting",
+    "04_curve_fitting",
     "hat_units(left, peak, right)",
     "Find three units whose sum is a hat: 0 up to left, from there straight up to 1 at peak, straight down to 0 at right, 0 from there on. Return their slopes, intercepts and weights, three numbers each.",
     cases=lambda: {
@@ -2768,7 +2768,7 @@ def hat_units(left, peak, right):
 #| code-fold: true
 _curve_slope = declare(
     "curve_slope",
-    "03_curve_fitting",
+    "04_curve_fitting",
     "curve_slope(x, slopes, intercepts, weights)",
     "The slope dy/dx of y = sum of weights * relu(slopes * x + intercepts) at each point of x (n,), without autograd; a unit that bends just there counts 0. The other three are (k,).",
     run=returns("the slope"),
@@ -2901,7 +2901,7 @@ MEASURED = "the side of x that is measured"
 #| code-fold: true
 _numerical_grad = declare(
     "numerical_grad",
-    "04_chain_rule",
+    "05_chain_rule",
     "numerical_grad(f, x)",
     "The slope of f in each element of x by central differences: f takes a tensor and returns a single number, x is float64 of any shape.",
     cases=lambda: {
@@ -3031,7 +3031,7 @@ def chain(derivative: Callable) -> Callable:
 #| code-fold: true
 _chain_of_three = declare(
     "chain_of_three",
-    "04_chain_rule",
+    "05_chain_rule",
     "chain_of_three(x)",
     "For y = sin(exp(x**2)) and a number x, return the pair (y, dy/dx) by the chain rule.",
     cases=lambda: {f"x = {x}": {"x": x} for x in (0.5, -0.8, 0.0, 1.2)},
@@ -3098,7 +3098,7 @@ def chain_of_three(x):
 #| code-fold: true
 _linear_jacobian = declare(
     "linear_jacobian",
-    "04_chain_rule",
+    "05_chain_rule",
     "linear_jacobian(w)",
     "The Jacobian of out = x @ w for one x (n_in,), with a row for every input and a column for every output; w is (n_in, n_out).",
     cases=lambda: {
@@ -3177,7 +3177,7 @@ def one_box_twice() -> dict:
 #| code-fold: true
 _value_mul = declare(
     "value_mul",
-    "05_scalar_autograd",
+    "07_scalar_autograd",
     "value_mul(a, b)",
     "For objects with .data and .grad, return (a.data * b.data, backward), where backward(out_grad) adds to a.grad and b.grad.",
     run=run_value,
@@ -3264,7 +3264,7 @@ def value_mul(a, b):
 #| code-fold: true
 _value_tanh = declare(
     "value_tanh",
-    "05_scalar_autograd",
+    "07_scalar_autograd",
     "value_tanh(a)",
     "For an object with .data and .grad, return (tanh of a.data, of any size; backward), where backward(out_grad) adds to a.grad.",
     run=run_value,
@@ -3356,7 +3356,7 @@ def value_tanh(a):
 #| code-fold: true
 _value_pow = declare(
     "value_pow",
-    "05_scalar_autograd",
+    "07_scalar_autograd",
     "value_pow(a, k)",
     "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad.",
     run=run_value,
@@ -3481,7 +3481,7 @@ GRAPHS = {
 #| code-fold: true
 _topological_order = declare(
     "topological_order",
-    "05_scalar_autograd",
+    "07_scalar_autograd",
     "topological_order(root, children)",
     "List every node that root reaches, each once and after all its children, root last; children maps a node to the list of its children.",
     cases=lambda: {title: {"root": root, "children": graph} for title, (root, graph) in GRAPHS.items()},
@@ -3608,7 +3608,7 @@ def overwrite_g(*pairs: tuple[Tensor, Tensor]) -> None:
 #| code-fold: true
 _mse_grad = declare(
     "mse_grad",
-    "06_backward",
+    "08_backward",
     "mse_grad(output, target)",
     "Set output.g to the gradient of the mean squared error; add to output.g if it is there. output is (n, 1) with target (n,), or both have one shape.",
     run=sets("output.g"),
@@ -3695,7 +3695,7 @@ def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
 #| code-fold: true
 _relu_grad = declare(
     "relu_grad",
-    "06_backward",
+    "08_backward",
     "relu_grad(inp, out)",
     "out = relu(inp) and out.g is known: set inp.g, or add to it if it is there; 0 where inp is exactly 0.",
     cases=lambda: {
@@ -3783,7 +3783,7 @@ LAYER_CASES = {
 #| code-fold: true
 _lin_grad = declare(
     "lin_grad",
-    "06_backward",
+    "08_backward",
     "lin_grad(inp, out, w, b)",
     "out = inp @ w + b and out.g is known: set inp.g, w.g and b.g, or add to those that are there.",
     cases=lambda: {title: lin_case(*sizes) for title, sizes in LAYER_CASES.items()},
@@ -3934,7 +3934,7 @@ def forgets(*names: str) -> Callable:
 #| code-fold: true
 _forward_and_backward = declare(
     "forward_and_backward",
-    "06_backward",
+    "08_backward",
     "forward_and_backward(x, target, w1, b1, w2, b2)",
     "Run lin, relu, lin and mse, return the loss, and leave the gradients in .g of w2, b2, w1, b1 and x.",
     run=sets(*IN_BACKWARD_ORDER, first="the loss"),
@@ -4097,7 +4097,7 @@ def linear_case(n: int, n_in: int, n_out: int, held: str = "") -> dict:
 #| code-fold: true
 _Linear = declare(
     "Linear",
-    "07_modules",
+    "09_modules",
     "Linear(w, b)",
     "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() sets w.g, b.g and inp.g, adding to those that are there.",
     cases=lambda: {title: linear_case(*sizes) for title, sizes in LAYER_CASES.items()},
@@ -4189,7 +4189,7 @@ def relu_layer_case(*shape: int, seed: int, held: bool = False) -> dict:
 #| code-fold: true
 _ReLU = declare(
     "ReLU",
-    "07_modules",
+    "09_modules",
     "ReLU()",
     "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() sets inp.g, or adds to it.",
     run=run_layer(),
@@ -4304,7 +4304,7 @@ WAITS = "nothing arrives at the loss, so it has no .g of its own: the way back b
 #| code-fold: true
 _MSELoss = declare(
     "MSELoss",
-    "07_modules",
+    "09_modules",
     "MSELoss()",
     "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g.",
     cases=lambda: {title: case for title, case in _mse_grad.cases().items() if "already" not in title},
@@ -4436,7 +4436,7 @@ def sequence_case(*layers: Times) -> dict:
 #| code-fold: true
 _Sequential = declare(
     "Sequential",
-    "07_modules",
+    "09_modules",
     "Sequential(*layers)",
     "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first.",
     run=run_sequential,
@@ -4569,7 +4569,7 @@ def run_function(*names: str) -> Callable:
 #| code-fold: true
 _ReLUFunction = declare(
     "ReLUFunction",
-    "08_autograd",
+    "10_autograd",
     "ReLUFunction.apply(x)",
     "ReLU as a subclass of torch.autograd.Function, with forward and backward as static methods.",
     run=run_function("x"),
@@ -4654,7 +4654,7 @@ class ReLUFunction(torch.autograd.Function):
 #| code-fold: true
 _LinearFunction = declare(
     "LinearFunction",
-    "08_autograd",
+    "10_autograd",
     "LinearFunction.apply(inp, w, b)",
     "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order; one that is not needed (ctx.needs_input_grad tells) may be None.",
     run=run_function("inp", "w", "b"),
@@ -4848,7 +4848,7 @@ def true_gradient_step(params: list, grads: list, lr: float) -> dict:
 #| code-fold: true
 _gradient_step = declare(
     "gradient_step",
-    "08_autograd",
+    "10_autograd",
     "gradient_step(params, lr)",
     "params are leaves that require gradients, after loss.backward(): change each in place by -lr times its .grad, then clear the .grad (None or zeros). Leave one whose .grad is None as it is.",
     run=run_step,
@@ -4983,7 +4983,7 @@ def shifted(x: Tensor) -> Tensor:
 #| code-fold: true
 _softmax = declare(
     "softmax",
-    "13_practice",
+    "15_practice",
     "softmax(x)",
     "Softmax over the last dimension, right for logits of any size.",
     cases=logit_cases,
@@ -5045,7 +5045,7 @@ def softmax(x):
 #| code-fold: true
 _logsumexp = declare(
     "logsumexp",
-    "09_log_sum_exp",
+    "11_log_sum_exp",
     "logsumexp(x)",
     "The logarithm of the sum of the exponentials over the last dimension, right for numbers of any size.",
     cases=logit_cases,
@@ -5097,7 +5097,7 @@ def logsumexp(x):
 #| code-fold: true
 _log_softmax = declare(
     "log_softmax",
-    "09_log_sum_exp",
+    "11_log_sum_exp",
     "log_softmax(x)",
     "The logarithm of softmax over the last dimension, right for logits of any size.",
     cases=logit_cases,
@@ -5178,7 +5178,7 @@ def picked(x: Tensor, target: Tensor) -> Tensor:
 #| code-fold: true
 _nll_loss = declare(
     "nll_loss",
-    "13_practice",
+    "15_practice",
     "nll_loss(log_probs, target)",
     "The mean over rows of minus the log-probability of the right class; log_probs is (n, n_classes), target (n,) of integers.",
     cases=log_prob_cases,
@@ -5261,7 +5261,7 @@ def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 #| code-fold: true
 _cross_entropy = declare(
     "cross_entropy",
-    "09_log_sum_exp",
+    "11_log_sum_exp",
     "cross_entropy(logits, target)",
     "The cross entropy loss from logits (n, n_classes) and target (n,) of integers, a single number; right for logits of any size.",
     cases=cross_entropy_cases,
@@ -5337,7 +5337,7 @@ def cross_entropy(logits, target):
 #| code-fold: true
 _cross_entropy_grad = declare(
     "cross_entropy_grad",
-    "09_log_sum_exp",
+    "11_log_sum_exp",
     "cross_entropy_grad(logits, target)",
     "Return the gradient of the cross entropy loss with respect to the logits, in their shape; right for logits of any size.",
     cases=cross_entropy_cases,
@@ -5421,7 +5421,7 @@ def cross_entropy_grad(logits, target):
 #| code-fold: true
 _CrossEntropyLoss = declare(
     "CrossEntropyLoss",
-    "09_log_sum_exp",
+    "11_log_sum_exp",
     "CrossEntropyLoss()",
     "The loss as a class: loss_fn(logits, target) returns the cross entropy, loss_fn.backward() sets logits.g.",
     cases=cross_entropy_cases,
@@ -5483,7 +5483,7 @@ class CrossEntropyLoss:
 #| code-fold: true
 _accuracy = declare(
     "accuracy",
-    "10_training",
+    "12_training",
     "accuracy(logits, target)",
     "The share of rows whose largest logit is that of the right class, a float between 0 and 1.",
     truth=Truth(lambda logits, target: (logits.argmax(1) == target).double().mean()),
@@ -5599,7 +5599,7 @@ def judge_batches(inputs: dict, values: dict) -> str | None:
 #| code-fold: true
 _minibatches = declare(
     "minibatches",
-    "10_training",
+    "12_training",
     "minibatches(n, batch_size)",
     "A list of slices (or of lists of indices) that together cover 0 to n - 1 once, each of batch_size but the last.",
     cases=lambda: {
@@ -5694,7 +5694,7 @@ def true_step(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> dic
 #| code-fold: true
 _training_step = declare(
     "training_step",
-    "10_training",
+    "12_training",
     "training_step(x, target, w, b, lr)",
     "One step of gradient descent on the cross entropy of logits x @ w + b: change w and b in place, return the loss before the step.",
     cases=lambda: {
@@ -5821,7 +5821,7 @@ def true_optimizer(params: list, grads: list, velocities: list, lr: float, momen
 #| code-fold: true
 _sgd_momentum = declare(
     "sgd_momentum",
-    "11_learner",
+    "13_learner",
     "sgd_momentum(params, grads, velocities, lr, momentum)",
     "For each parameter, in place: velocity becomes momentum * velocity + gradient, then the parameter moves by -lr * velocity.",
     cases=lambda: {
@@ -5940,7 +5940,7 @@ def samples_case(n: int, *shape: int, tensors: bool = False) -> dict:
 #| code-fold: true
 _collate = declare(
     "collate",
-    "11_learner",
+    "13_learner",
     "collate(samples)",
     "Turn a list of n pairs (x, y), x a tensor and y a whole number, into one pair of tensors (X, Y) with n in front.",
     run=returns("X", "Y"),
@@ -6039,7 +6039,7 @@ def weighted(grads_per_worker: list, weights: list) -> dict:
 #| code-fold: true
 _average_gradients = declare(
     "average_gradients",
-    "12_data_parallel",
+    "14_data_parallel",
     "average_gradients(grads_per_worker, batch_sizes)",
     "Each worker has a list of gradients and a batch size: return the list of means, each worker weighted by its batch.",
     run=returns("mean[0]", "mean[1]"),
@@ -6155,7 +6155,7 @@ def judge_cover(rows: list, shares: list, every: list) -> str | None:
 #| code-fold: true
 _share = declare(
     "share",
-    "12_data_parallel",
+    "14_data_parallel",
     "share(rows, rank, n_workers)",
     "rows (n,) holds the numbers of a batch's rows: return those for worker rank, 0 to n_workers - 1. The workers together have each row once, and no worker has two rows more than another.",
     cases=lambda: {
@@ -6267,7 +6267,7 @@ def run_reduce(answer: Callable, inputs: dict) -> Iterator:
 #| code-fold: true
 _reduce_gradients = declare(
     "reduce_gradients",
-    "12_data_parallel",
+    "14_data_parallel",
     "reduce_gradients(grads, part, all_reduce)",
     "grads is this worker's list of gradients, part its share of the batch's rows, from 0 to 1; all_reduce(tensor) adds a tensor up over all workers, in place. Return the list of the whole batch's gradients, with a single call of all_reduce.",
     run=run_reduce,
@@ -6412,7 +6412,7 @@ def classes(n_classes: int) -> Callable:
 #| code-fold: true
 _whole_network = declare(
     "whole_network",
-    "13_practice",
+    "15_practice",
     "whole_network(x, target, w1, b1, w2, b2)",
     "From a blank page: lin, relu, lin, cross entropy; return the loss and leave the gradients in .g of w2, b2, w1, b1 and x.",
     run=sets(*IN_BACKWARD_ORDER, first="the loss"),

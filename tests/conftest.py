@@ -3,7 +3,7 @@
 How to write such a test (all fixtures come by their name, nothing is imported):
 
     def test_gears(open_notebook):
-        page = open_notebook("04_chain_rule")            # a Playwright page that shows nbs/04_chain_rule.ipynb
+        page = open_notebook("05_chain_rule")            # a Playwright page that shows nbs/05_chain_rule.ipynb
         gears = page.locator(".live-gears").first        # each live picture has the classes l13-live and live-NAME
         slider = gears.get_by_label("teeth of the first gear")
         slider.focus()
@@ -211,6 +211,7 @@ def notebook_html(tmp_path_factory):
             nbconvert = pytest.importorskip("nbconvert")
             exporter = nbconvert.HTMLExporter(theme=theme, filters={"highlight_code": _plain_code})
             file = made[name, theme] = folder / f"{name}-{theme}.html"
+            file.parent.mkdir(exist_ok=True)
             file.write_text(exporter.from_filename(str(NOTEBOOKS / f"{name}.ipynb"))[0], encoding="utf-8")
         return made[name, theme]
 
@@ -225,7 +226,7 @@ def _plain_code(source, language=None, metadata=None):
 def open_notebook(open_page, notebook_html):
     """`open_notebook(name, *, theme="light", **options) -> page`: nbs/NAME.ipynb as a reader meets it, without a kernel.
 
-    `name` has no ending: `open_notebook("04_chain_rule", theme="dark", width=380)`. The options are those of `open_page`.
+    `name` has no ending: `open_notebook("05_chain_rule", theme="dark", width=380)`. The options are those of `open_page`.
     The page is read from the notebook's saved outputs, so the notebook has to be executed and saved before.
     """
 

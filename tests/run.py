@@ -78,7 +78,7 @@ def in_step() -> tuple[int, int]:
                 )
             else:
                 shutil.copy(source, target)
-        for command, pattern in (("nbdev_clean", "nbs/*.ipynb"), ("nbdev_export", "lesson13/*.py")):
+        for command, pattern in (("nbdev_clean", "nbs/**/*.ipynb"), ("nbdev_export", "lesson13/**/*.py")):
             code, _ = run(tool(command), cwd=copy)
             names = {p.relative_to(base).as_posix() for base in (ROOT, copy) for p in base.glob(pattern)}
             changed = [n for n in sorted(names) if read(ROOT / n) != read(copy / n)]
@@ -99,7 +99,7 @@ def read(path: Path) -> str | None:
 
 def notebooks() -> tuple[int, int]:
     "Every notebook by nbdev_test; none found is a failure."
-    books = sorted(p.name for p in (ROOT / "nbs").glob("*.ipynb") if not p.name.startswith(("_", ".")))
+    books = sorted(p.name for p in (ROOT / "nbs").rglob("[!_.]*.ipynb"))
     code, output = run(tool("nbdev_test"), "--n_workers", str(min(CORES, 4)), "--timing")
     failed = [name for name in books if re.search(rf"^\t{re.escape(name)}$", output, re.M)]
     if code == 0 and "Success." in output and books:

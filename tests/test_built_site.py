@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_docs"
-PAGES = sorted(SITE.glob("*.html"))
-NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
+PAGES = sorted(SITE.rglob("*.html"))
+NOTEBOOKS = sorted((ROOT / "nbs").rglob("[!_.]*.ipynb"))
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="needs the built site: run `make docs` first")
 

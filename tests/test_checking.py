@@ -1646,12 +1646,12 @@ def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
 
 def test_the_list_of_exercises():
     assert len(exercises()) == len(EXERCISES) >= 30
-    for number in [f"{number:02}" for number in range(13)]:
+    for number in [f"{number:02}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14)]:
         assert 2 <= len(exercises(number)) <= 5, number
-    assert exercises("06") == ["mse_grad", "relu_grad", "lin_grad", "forward_and_backward"]
-    assert "lin_grad(inp, out, w, b)" in repr(exercises("06"))
-    assert exercises("06")._repr_html_().count("<th ") == 1
+    assert exercises("08") == ["mse_grad", "relu_grad", "lin_grad", "forward_and_backward"]
+    assert "lin_grad(inp, out, w, b)" in repr(exercises("08"))
+    assert exercises("08")._repr_html_().count("<th ") == 1
     assert exercises("99") == [] and "no exercises" in repr(exercises("99"))
     assert "no exercises" in exercises("99")._repr_html_()
-    assert "06_backward</th>" in exercises()._repr_html_() and "<th" in progress()._repr_html_()
+    assert "08_backward</th>" in exercises()._repr_html_() and "<th" in progress()._repr_html_()
     assert {name for name, _ in product(exercises(), "x")} == set(EXERCISES)

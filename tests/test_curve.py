@@ -1,4 +1,4 @@
-"""The live pictures of 03_curve_fitting in a real browser: the training that plays, and the units set by hand."""
+"""The live pictures of 04_curve_fitting in a real browser: the training that plays, and the units set by hand."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lesson13.curve_fitting import animate_fits, fit_curve, plot_fits, relu_sum
-from lesson13.live import Live
+from lesson13.pictures.live import Live
 
 
 @pytest.fixture(scope="module")

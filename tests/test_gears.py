@@ -1,4 +1,4 @@
-"""The gears of 04_chain_rule.ipynb in a real browser: turned by mouse, keyboard and button, with the right angles."""
+"""The gears of 05_chain_rule.ipynb in a real browser: turned by mouse, keyboard and button, with the right angles."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from lesson13.chain_rule import Gears
 
-NOTEBOOK = "04_chain_rule"
+NOTEBOOK = "05_chain_rule"
 
 
 def angles(picture):

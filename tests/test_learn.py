@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lesson13 import learn as lesson13_learn
-from lesson13.learn import MARKER, course_notebooks, main, update_folder
+from lesson13.tools import learn as lesson13_learn
+from lesson13.tools.learn import MARKER, course_notebooks, main, update_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-LEARN = [sys.executable, "-c", "import sys; from lesson13.learn import main; sys.exit(main())"]
+LEARN = [sys.executable, "-c", "import sys; from lesson13.tools.learn import main; sys.exit(main())"]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
 
 
@@ -29,7 +29,7 @@ def test_makes_updates_and_keeps(tmp_path):
     books = sorted((tmp_path / "learn").glob("*.ipynb"))
     assert [p.name for p in books] == sorted(p.name for p in (ROOT / "nbs").glob("*.ipynb"))
     assert (tmp_path / "learn" / "images" / "map.png").exists()
-    mine = tmp_path / "learn" / "01_matmul.ipynb"
+    mine = tmp_path / "learn" / "02_matmul.ipynb"
     mine.write_text(mine.read_text(encoding="utf-8").replace("matmul", "mine"), encoding="utf-8")
     kept = mine.read_text(encoding="utf-8")
     assert learn("--no-lab", cwd=tmp_path).returncode == 0
@@ -183,7 +183,7 @@ def test_where_the_notebooks_are_looked_for(tmp_path, monkeypatch):
 
 
 def test_the_module_is_the_command_too(tmp_path):
-    run = [sys.executable, "-m", "lesson13.learn", "--no-lab"]
+    run = [sys.executable, "-m", "lesson13.tools.learn", "--no-lab"]
     answer = subprocess.run(run, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "learn" / "index.ipynb").exists()
@@ -249,7 +249,7 @@ def test_jupyterlab_answers_and_runs_the_first_notebook(tmp_path):
             except OSError:
                 assert server.poll() is None, (tmp_path / "log").read_text()
                 time.sleep(0.25)
-        first = fetch(f"{base}/api/contents/00_data.ipynb")["content"]["cells"]
+        first = fetch(f"{base}/api/contents/01_data.ipynb")["content"]["cells"]
         kernel = fetch(f"{base}/api/kernels", data=b"{}")["id"]
         code = [c["source"] for c in first if c["cell_type"] == "code" and "show_doc" not in c["source"]]
         for source, reply in run_in_kernel(port, kernel, code):

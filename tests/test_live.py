@@ -1,9 +1,9 @@
-"""The live pictures in a real browser: what `Live` promises in 91_live.ipynb."""
+"""The live pictures in a real browser: what `Live` promises in pictures/live.ipynb."""
 
 import pytest
 
-from lesson13 import live
-from lesson13.live import Live
+from lesson13.pictures import live
+from lesson13.pictures.live import Live
 
 START = {"x": 1.0, "low": -2.0, "high": 2.0}
 

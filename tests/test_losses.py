@@ -235,7 +235,7 @@ MOVE = "(s, a) => { s.value = a; s.dispatchEvent(new Event('input', {bubbles: tr
 
 
 def test_the_slider_shows_where_the_naive_computation_breaks(open_notebook, axe, assert_narrow):
-    page = open_notebook("09_log_sum_exp", width=380)
+    page = open_notebook("11_log_sum_exp", width=380)
     picture = page.locator(".live-logsumexp").first
     slider, bad = picture.get_by_label("logit a"), picture.locator(".lse-bad")
     assert bad.all_inner_texts() == ["inf", "nan", "nan", "−inf", "−inf"]
@@ -251,7 +251,7 @@ def test_the_slider_shows_where_the_naive_computation_breaks(open_notebook, axe,
 
 @pytest.mark.parametrize("width", [380, 1280])
 def test_nothing_is_cut_or_moves_with_the_slider(open_notebook, width):
-    picture = open_notebook("09_log_sum_exp", width=width).locator(".live-logsumexp").first
+    picture = open_notebook("11_log_sum_exp", width=width).locator(".live-logsumexp").first
     if width == 1280:
         picture.evaluate("p => p.style.width = '778px'")  # as wide as on the site
     slider, heights = picture.get_by_label("logit a"), set()
@@ -265,4 +265,4 @@ def test_nothing_is_cut_or_moves_with_the_slider(open_notebook, width):
 
 
 def test_the_slider_in_the_dark(open_notebook, axe):
-    assert axe(open_notebook("09_log_sum_exp", theme="dark"), ".live-logsumexp") == []
+    assert axe(open_notebook("11_log_sum_exp", theme="dark"), ".live-logsumexp") == []

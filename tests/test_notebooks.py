@@ -66,7 +66,9 @@ def figures(cell):
             yield struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in NBS.glob("[!_.]*.ipynb")))
+@pytest.mark.parametrize(
+    "name", sorted(p.relative_to(NBS).with_suffix("").as_posix() for p in NBS.rglob("[!_.]*.ipynb"))
+)
 def test_runs_and_matches_its_saved_outputs(name):
     saved = nbformat.read(NBS / f"{name}.ipynb", 4)
     fresh = nbformat.read(NBS / f"{name}.ipynb", 4)

@@ -24,8 +24,8 @@ def python(code, path=ROOT):
     "module, unwanted",
     [
         ("lesson13", "torch numpy matplotlib sympy sklearn pooch networkx"),
-        ("lesson13.live", "torch matplotlib sympy sklearn networkx"),
-        ("lesson13.learn", "torch matplotlib sympy sklearn networkx"),
+        ("lesson13.pictures.live", "torch matplotlib sympy sklearn networkx"),
+        ("lesson13.tools.learn", "torch matplotlib sympy sklearn networkx"),
     ],
 )
 def test_an_import_costs_only_what_it_needs(module, unwanted):
@@ -64,8 +64,8 @@ def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     for path in (ROOT / "lesson13" / "static").iterdir():
         assert f"lesson13/static/{path.name}" in names
-    for path in (ROOT / "nbs").glob("*.ipynb"):
-        assert any(n.endswith(f"share/lesson13/nbs/{path.name}") for n in names)
+    for path in (ROOT / "nbs").rglob("[!_.]*.ipynb"):
+        assert any(n.endswith(f"share/lesson13/{path.relative_to(ROOT).as_posix()}") for n in names)
     assert any(n.endswith("share/lesson13/nbs/images/map.png") for n in names)
     install = [
         sys.executable,
@@ -81,8 +81,8 @@ def test_wheel_is_whole_and_imports_in_an_empty_place(tmp_path):
     subprocess.run(install, check=True, capture_output=True)
     assert Path(python("import lesson13.modules as m; print(m.__file__)", site)).is_relative_to(site)
     answer = python(
-        "from lesson13.live import Live; print(len(Live('slope', {}, alt='a')._repr_html_()))", site
+        "from lesson13.pictures.live import Live; print(len(Live('slope', {}, alt='a')._repr_html_()))", site
     )
     assert int(answer) > 1000
-    found = python("from lesson13.learn import course_notebooks; print(course_notebooks())", site)
+    found = python("from lesson13.tools.learn import course_notebooks; print(course_notebooks())", site)
     assert Path(found) == site / "share" / "lesson13" / "nbs"

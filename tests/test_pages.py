@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted(p.stem for p in (Path(__file__).resolve().parent.parent / "nbs").glob("[!_.]*.ipynb"))
+NBS = Path(__file__).resolve().parent.parent / "nbs"
+NOTEBOOKS = sorted(p.relative_to(NBS).with_suffix("").as_posix() for p in NBS.rglob("[!_.]*.ipynb"))
 
 
 def states(page):

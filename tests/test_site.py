@@ -1,6 +1,7 @@
 """The site as nbdev prepares it for Quarto, checked without Quarto: nothing is lost on the way and every link resolves."""
 
 import os
+import posixpath
 import re
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from nbdev.doclinks import nbglob
 from nbdev.processors import FilterDefaults
 
 ROOT = Path(__file__).resolve().parent.parent
-BOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
+BOOKS = sorted((ROOT / "nbs").rglob("[!_.]*.ipynb"))
 LARGEST_PAGE = 1_500_000  # characters of a page's cells and outputs
+
+
+def name_of(path):
+    "A notebook's place below nbs/, without its ending."
+    return path.relative_to(ROOT / "nbs").with_suffix("").as_posix()
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def pages():
         for path in BOOKS:
             book = read_nb(path)
             FilterDefaults()(book)
-            processed[path.stem] = book
+            processed[name_of(path)] = book
         return processed
     finally:
         os.chdir(here)
@@ -55,7 +61,7 @@ def test_every_page_has_title_and_description(pages):
     for name, book in pages.items():
         front = yaml.safe_load(book.cells[0].source.strip().strip("-"))
         assert front["title"] and front["description"], name
-        assert front["output-file"] == re.sub(r"^\d+_", "", name) + ".html"
+        assert front["output-file"] == re.sub(r"^\d+_", "", name.split("/")[-1]) + ".html"
 
 
 def test_the_introduction_reaches_the_page(pages):
@@ -68,7 +74,7 @@ def test_the_introduction_reaches_the_page(pages):
 def test_the_code_of_the_course_reaches_the_page(pages):
     "What a notebook defines is read on the site too, unless its cell says `hide`."
     for path in BOOKS:
-        shown = "\n".join(sources(pages[path.stem]))
+        shown = "\n".join(sources(pages[name_of(path)]))
         for cell in read_nb(path).cells:
             if cell.cell_type == "code" and not re.match(r"#\| *hide\b", cell.source):
                 for line in re.findall(r"^(?:def|class) .*$", cell.source, re.M):
@@ -88,16 +94,20 @@ def test_links_and_anchors_resolve(pages):
     for name, book in pages.items():
         for text in sources(book):
             for target, anchor in re.findall(r"\]\(([\w./-]*?\.ipynb)?(?:#([^)\s]+))?\)", text):
-                stem = Path(target).stem if target else name
-                assert stem in pages, f"{name} links to {target}"
-                assert not anchor or anchor in anchors[stem], f"{name} links to {target}#{anchor}"
+                page = (
+                    posixpath.normpath(posixpath.join(posixpath.dirname(name), target[:-6]))
+                    if target
+                    else name
+                )
+                assert page in pages, f"{name} links to {target}"
+                assert not anchor or anchor in anchors[page], f"{name} links to {target}#{anchor}"
 
 
 def test_images_exist(pages):
     for name, book in pages.items():
         for text in sources(book):
             for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", text):
-                assert target.startswith("data:") or (ROOT / "nbs" / target).exists(), (
+                assert target.startswith("data:") or (ROOT / "nbs" / name).parent.joinpath(target).exists(), (
                     f"{name} shows {target}"
                 )
 
@@ -155,8 +165,8 @@ def test_sidebar_lists_every_page_by_the_name_it_has_in_the_table(pages):
                 yield from entries(entry["contents"])
 
     names = dict(entries(config["website"]["sidebar"]["contents"]))
-    assert sorted(names) == sorted(p.name for p in BOOKS)
-    assert all(text[:2] == name[:2] for name, text in names.items() if name != "index.ipynb")
+    assert sorted(names) == sorted(f"{name_of(p)}.ipynb" for p in BOOKS)
+    assert all(text[:2] == name[:2] for name, text in names.items() if name[0].isdigit())
     table = re.findall(r"^\| (\d\d) \| \[([^]]+)\]\(([^)]+)\)", "\n".join(sources(pages["index"])), re.M)
     assert len(table) > 10
     assert [names[name] for _, _, name in table] == [f"{number} {text}" for number, text, _ in table]

@@ -251,7 +251,7 @@ def test_on_a_phone_every_step_shows_what_it_lights(open_html):
 
 
 def test_the_picture_in_the_notebook(open_notebook):
-    page = open_notebook("07_modules")
+    page = open_notebook("09_modules")
     viewer = page.locator(".live-trace .trace").first
     last = viewer.locator("[data-action=last]")
     last.scroll_into_view_if_needed()

@@ -81,15 +81,16 @@ SOURCE_LINK = re.compile(r"\[source\]\([^)]*\)\{[^}]*\}\s*")
 def notebooks() -> dict[str, bytes]:
     "Every notebook with its way in, and without the links that `show_doc` writes."
     files = {}
-    for path in sorted((ROOT / "nbs").glob("*.ipynb")):
+    for path in sorted((ROOT / "nbs").rglob("[!_.]*.ipynb")):
+        name = path.relative_to(ROOT / "nbs").as_posix()
         book = json.loads(path.read_text(encoding="utf-8"))
         title, *others = [c for c in book["cells"] if "colab" not in c["metadata"].get("tags", [])]
-        book["cells"] = [title, *way_in(path.name), *others]
+        book["cells"] = [title, *way_in(name), *others]
         for output in (o for cell in book["cells"] for o in cell.get("outputs", [])):
             if "text/markdown" in (data := output.get("data", {})):
                 text = SOURCE_LINK.sub("", "".join(data["text/markdown"]))
                 data["text/markdown"] = text.splitlines(keepends=True)
-        files[f"nbs/{path.name}"] = (json.dumps(book, indent=1, ensure_ascii=False) + "\n").encode()
+        files[f"nbs/{name}"] = (json.dumps(book, indent=1, ensure_ascii=False) + "\n").encode()
     return files
 
 

@@ -1,4 +1,4 @@
-// A point that slides along y = x² and carries its tangent: the example of 91_live. value = {x, low, high}
+// A point that slides along y = x² and carries its tangent: the example of pictures/live. value = {x, low, high}
 function mount(root, value, live) {
   const [width, height, top] = [420, 260, Math.max(value.low ** 2, value.high ** 2)];
   const px = (x) => 20 + ((x - value.low) / (value.high - value.low)) * (width - 40);

@@ -61,15 +61,15 @@ def card(ax):
 
 PARTS = {
     "Foundations": [
-        "00 digits",
-        "01 matrix product",
-        "02 forward pass",
-        "03 curves from kinks",
-        "04 chain rule",
+        "01 digits",
+        "02 matrix product",
+        "03 forward pass",
+        "04 curves from kinks",
+        "05 chain rule",
     ],
-    "Backpropagation": ["05 scalar autograd", "06 backward by hand", "07 modules", "08 PyTorch's autograd"],
-    "Training": ["09 log-sum-exp", "10 training loop", "11 learner", "12 many processes"],
-    "Practice": ["13 from a blank page", "90 the checker"],
+    "Backpropagation": ["07 scalar autograd", "08 backward by hand", "09 modules", "10 PyTorch's autograd"],
+    "Training": ["11 log-sum-exp", "12 training loop", "13 learner", "14 many processes"],
+    "Practice": ["15 from a blank page", "90 the checker"],
 }
 
 
