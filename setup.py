@@ -27,12 +27,12 @@ setup(
     # The course itself travels with the package, so that `lesson13-learn` works without a checkout.
     data_files=[
         (f"share/lesson13/{folder}", sorted(str(p.relative_to(here)) for p in (here / folder).glob(names)))
-        for folder, names in (
-            ("nbs", "*.ipynb"),
-            ("nbs/images", "*.png"),
-            ("nbs/pictures", "*.ipynb"),
-            ("nbs/tools", "*.ipynb"),
+        for folder in (
+            "nbs",
+            *(str(p.relative_to(here)) for p in sorted((here / "nbs").iterdir()) if p.is_dir()),
         )
+        for names in ("*.ipynb", "*.png")
+        if not Path(folder).name.startswith((".", "_"))
     ],
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
