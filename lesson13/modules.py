@@ -49,10 +49,12 @@ class Module:
         "The tensors that this layer keeps, and those of the layers in it: each once."
         found = {}
         for name, value in vars(self).items():
+            if name in ("args", "out", "calls"):
+                continue  # what is remembered, not kept
             for item in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(item, Module):
                     found |= {id(p): p for p in item.parameters()}
-                elif isinstance(item, Tensor) and name not in ("args", "out"):
+                elif isinstance(item, Tensor):
                     found[id(item)] = item
         return list(found.values())
 
