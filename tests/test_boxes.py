@@ -59,6 +59,11 @@ def words(picture):
     return picture.locator(".boxes-words").inner_text()
 
 
+def sources(picture):
+    """The boxes that are marked, since their numbers were used."""
+    return sorted(picture.evaluate("p => [...p.querySelectorAll('[data-source]')].map(b => b.dataset.box)"))
+
+
 @pytest.fixture
 def network(open_html):
     """A page with the network of 00_by_hand, nothing walked yet."""
@@ -101,9 +106,10 @@ def test_a_wire_and_a_box_say_where_their_numbers_come_from(network):
     press(network, "all")
     wire.locator(".boxes-hit").hover(force=True)
     assert "−6 · 4 = −24" in words(network)
+    assert sources(network) == ["h", "y"]
     network.locator('[data-box="y"]').hover()
     assert "y = h · v = 4 · (−0.5) = −2" in words(network)
-    assert "dL/dy = −6" in words(network)
+    assert "dL/dy = −6 · 1 = −6, along the wire from e" in words(network)
     assert "nudge y up by 0.01, and L goes down by about 0.06" in words(network)
 
 

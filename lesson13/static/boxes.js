@@ -68,6 +68,12 @@ function mount(root, value, live) {
       grads[wire.from] += wire.grad;
     }
   }
+  // Where the numbers of a wire come from: the boxes whose values make its local slope, and the one whose gradient arrives.
+  function sources(wire) {
+    const { op, args } = boxOf[wire.to];
+    const slope = { "*": [args[1 - wire.k]], "/": wire.k ? args : [args[1]], "**": [args[0]], relu: [args[0]], log: [args[0]], tanh: [wire.to], exp: [wire.to] }[op];
+    return [...(slope ?? []), ...(walked(wire) ? [wire.to] : [])];
+  }
   // The gradient of a box as far as the walk has come; null where it has not been yet.
   function soFar(name) {
     if (name === last) return started() ? 1 : null;
@@ -116,8 +122,9 @@ function mount(root, value, live) {
     if (name === last) return [...lines, ["Gradient", `${label} = 1: ${last} changes exactly as much as itself. Here the walk back starts`]];
     const parts = leaving(name).filter(walked);
     const missing = leaving(name).length - parts.length;
-    const arrived = parts.length > 1 ? `${added(parts.map((w) => w.grad))} ${gives(grad)}, as paths that meet add` : short(grad);
-    lines.push(["Gradient", `${label} = ${arrived}${missing ? ` (so far: ${missing} more to come)` : ""}`]);
+    const arrived = `${added(parts.map((w) => w.grad))} ${gives(grad)}, as paths that meet add`;
+    const from = parts.length === 1 ? `${product(parts[0])}, along the wire from ${parts[0].to}` : arrived;
+    lines.push(["Gradient", `${label} = ${from}${missing ? ` (so far: ${missing} more to come)` : ""}`]);
     if (!missing)
       lines.push(["It says", `nudge ${name} up by 0.01, and ${last} ${grad === 0 ? "stays where it is" : `goes ${grad > 0 ? "up" : "down"} by about ${short(Math.abs(grad) * 0.01)}`}`]);
     return lines;
@@ -142,7 +149,7 @@ function mount(root, value, live) {
     wire.group = live.svg("g", { class: "boxes-part boxes-wire", "data-wire": `${wire.from}>${wire.to}`, "data-operand": wire.k, role: "button", tabindex: -1 },
       wire.line, wire.hit);
     wire.labels = live.svg("g", { class: "boxes-labels", "aria-hidden": "true" }, wire.slopeText, wire.gradText);
-    parts.push({ group: wire.group, words: () => wordsOfWire(wire), label: () => `Wire from ${wire.from} to ${wire.to}`, column: places[wire.to][0] - 0.5, wire });
+    parts.push({ group: wire.group, words: () => wordsOfWire(wire), column: places[wire.to][0] - 0.5, wire });
   }
   const WIDTH = 64, HEIGHT = 58;
   const cards = {};
@@ -157,7 +164,7 @@ function mount(root, value, live) {
     card.group = live.svg("g", { class: `boxes-part boxes-box${input ? " boxes-input" : ""}${weights.includes(name) ? " boxes-weight" : ""}`, "data-box": name }, card.rect, title, card.valueText, card.gradText);
     set(card.group, input ? { role: "slider", tabindex: 0, "aria-label": name } : { role: "button", tabindex: -1 });
     cards[name] = card;
-    parts.push({ group: card.group, words: () => wordsOfBox(name), label: () => `Box ${name}`, column: places[name][0], input: input ? name : null });
+    parts.push({ group: card.group, words: () => wordsOfBox(name), name, column: places[name][0], input: input ? name : null });
   }
   parts.sort((a, b) => a.column - b.column);
   const svg = live.svg("svg", { class: "boxes-picture", role: "group", "aria-label": "Boxes and wires. The arrow keys go from one to the next." },
@@ -166,7 +173,7 @@ function mount(root, value, live) {
   const range = live.el("input", { type: "range", step: 0.01, id: live.id("input"), "data-slider": true });
   const sliderName = live.el("label", { for: range.id });
   const sliderText = live.el("span", { class: "live-value", "aria-hidden": "true" });
-  const words = live.el("dl", { class: "boxes-words live-readout", "aria-live": "polite" });
+  const words = live.el("div", { class: "boxes-words live-readout", "aria-live": "polite" });
   const legend = live.el("span", { class: "boxes-grad" });
   const count = live.el("span", { class: "boxes-count live-muted" });
   const button = (action, label, click) => {
@@ -192,7 +199,7 @@ function mount(root, value, live) {
       ...(weights.length ? [descend] : []), reset),
     live.el("p", { class: "boxes-legend" },
       live.el("span", { class: "boxes-value" }, "value"), " forward, ", live.el("span", { class: "boxes-slope" }, "\u00d7local slope"), " on the wire, ",
-      legend, ` back. Point at a wire or a box, or tap it, to read how its numbers arise. Drag the number of an input (its frame is dashed${weights.length ? ", or blue for a weight" : ""}) to change it.`));
+      legend, ` back. Point at a wire or a box, or tap it, to read how its numbers arise and to see which boxes they come from. Drag the number of an input (its frame is dashed${weights.length ? ", or blue for a weight" : ""}) to change it.`));
   root.append(box);
 
   // ---- where they stand: from left to right, or from top to bottom where it is narrow ---------------------------------------
@@ -243,8 +250,9 @@ function mount(root, value, live) {
     const now = shown ?? current();
     const lines = now ? now.words() : started() ? wordsOfBox(last)
       : [["Question", `how does ${last} = ${short(values[last])} answer to each input? The button \u201cNext gradient\u201d walks back from ${last}`]];
-    words.replaceChildren(...lines.flatMap(([term, meaning]) => [live.el("dt", {}, term), live.el("dd", {}, meaning)]));
-    for (const p of parts) set(p.group, { "data-shown": p === shown ? "yes" : null });
+    words.replaceChildren(...lines.flatMap(([term, meaning]) => [live.el("span", { class: "boxes-term" }, term), live.el("span", {}, meaning)]));
+    const marked = now?.wire ? sources(now.wire) : now ? (boxOf[now.name]?.args ?? []) : [];
+    for (const p of parts) set(p.group, { "data-shown": p === shown ? "yes" : null, "data-source": p.name && marked.includes(p.name) ? "yes" : null });
   }
   function update() {
     compute();
