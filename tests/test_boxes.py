@@ -101,6 +101,9 @@ def test_the_walk_goes_wire_by_wire_and_back(network):
 def test_a_wire_and_a_box_say_where_their_numbers_come_from(network):
     wire = network.locator('[data-wire="v>y"]')
     wire.locator(".boxes-hit").hover(force=True)
+    assert "it carries v = −0.5" in words(network) and "slope" not in words(network)
+    press(network, "on")
+    wire.locator(".boxes-hit").hover(force=True)
     assert "4: the other factor, h = 4" in words(network)
     assert "the walk has not come here yet" in words(network)
     press(network, "all")
@@ -178,6 +181,20 @@ def test_by_finger(browser, open_html, tmp_path):
     touch = context.new_page()
     touch.goto(page.url)
     picture = touch.locator(".live-boxes")
+    box = picture.locator('[data-box="w2"]').bounding_box()
+    finger = context.new_cdp_session(touch)
+    for kind, dx in (
+        ("touchStart", 0),
+        ("touchMove", 10),
+        ("touchMove", -30),
+        ("touchMove", -60),
+        ("touchEnd", None),
+    ):
+        at = [] if dx is None else [{"x": box["x"] + 30 + dx, "y": box["y"] + 30}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+        touch.wait_for_timeout(30)
+    assert numbers(picture)["w2"][0] == 1
+    picture.locator('[data-action="reset"]').tap()
     picture.locator('[data-action="all"]').tap()
     picture.locator('[data-box="h"]').tap()
     assert "h = relu(s) = relu(4) = 4" in words(picture)

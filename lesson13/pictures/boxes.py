@@ -130,7 +130,7 @@ class Boxes:
         self,
         inputs: dict,  # name -> number, as in {"x": 2.0, "w": -3.0}
         *lines: str,  # one operation each, as in "u = x * w"; the gradients are those of the last one
-        walked: int = 0,  # how many steps of the walk back are shown at the start; -1 for all of them
+        walked: int = 0,  # steps of the walk back that are shown at the start: 1 for the local slopes, -1 for all
         weights: tuple = (),  # inputs that the button "Step against the gradients" may change
         rate: float = 0.01,  # how far it steps: rate times the gradient
     ):
@@ -207,7 +207,8 @@ def _draw(boxes: Boxes):  # -> a matplotlib Figure
         ax.plot([x0 + 0.5, x1 - 0.5], [y0, y1], color="#d9a58b" if gone else "#c9d1d9", zorder=1)
         label = {"ha": "center", "fontsize": 8, "bbox": {"color": "white", "pad": 0.5}}
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        ax.text(x, y + 0.03, f"×{_number(wire.slope)}", va="bottom", color="#57606a", **label)
+        if grads:  # nothing of the way back before the walk begins
+            ax.text(x, y + 0.03, f"×{_number(wire.slope)}", va="bottom", color="#57606a", **label)
         if gone:
             ax.text(x, y - 0.03, f"◂{_number(wire.grad)}", va="top", color="#b0450a", **label)
     for name, (x, y) in at.items():

@@ -100,8 +100,9 @@ function mount(root, value, live) {
     const lines = [
       ["Wire", `from ${wire.from} to ${wire.to}, where ${wire.to} = ${inNames(box)}`],
       ["Forward", `it carries ${wire.from} = ${short(values[wire.from])}`],
-      ["Local slope", `${short(wire.slope)}: ${why}`],
     ];
+    if (!started()) return lines;
+    lines.push(["Local slope", `${short(wire.slope)}: ${why}`]);
     if (!walked(wire)) return [...lines, ["Back", "the walk has not come here yet"]];
     lines.push(["Back", `${product(wire)}: what arrives at ${wire.to} from ${side}, times the local slope`]);
     const paths = leaving(wire.from).filter((w) => walked(w) && w.step <= wire.step);
@@ -116,6 +117,7 @@ function mount(root, value, live) {
     const lines = [box
       ? ["Box", `${name} = ${inNames(box)} = ${inNumbers(box)} ${gives(values[name])}`]
       : ["Input", `${name} = ${short(values[name])}; drag its number, or use the arrow keys or the slider`]];
+    if (!started()) return lines;
     const grad = soFar(name);
     const label = `d${last}/d${name}`;
     if (grad === null) return [...lines, ["Gradient", `${label}: the walk has not come here yet`]];
@@ -175,6 +177,7 @@ function mount(root, value, live) {
   const sliderText = live.el("span", { class: "live-value", "aria-hidden": "true" });
   const words = live.el("div", { class: "boxes-words live-readout", "aria-live": "polite" });
   const legend = live.el("span", { class: "boxes-grad" });
+  const legendBack = live.el("span", {}, ", ", live.el("span", { class: "boxes-slope" }, "\u00d7local slope"), " on the wire, ", legend, " back");
   const count = live.el("span", { class: "boxes-count live-muted" });
   const button = (action, label, click) => {
     const made = live.button(label, click);
@@ -198,8 +201,7 @@ function mount(root, value, live) {
       live.el("div", { class: "live-row boxes-slider" }, sliderName, live.el("span", { class: "live-track" }, range, sliderText)),
       ...(weights.length ? [descend] : []), reset),
     live.el("p", { class: "boxes-legend" },
-      live.el("span", { class: "boxes-value" }, "value"), " forward, ", live.el("span", { class: "boxes-slope" }, "\u00d7local slope"), " on the wire, ",
-      legend, ` back. Point at a wire or a box, or tap it, to read how its numbers arise and to see which boxes they come from. Drag the number of an input (its frame is dashed${weights.length ? ", or blue for a weight" : ""}) to change it.`));
+      live.el("span", { class: "boxes-value" }, "value"), " forward", legendBack, `. Point at a wire or a box, or tap it, to read how its numbers arise and to see which boxes they come from. Drag the number of an input (its frame is dashed${weights.length ? ", or blue for a weight" : ""}) to change it.`));
   root.append(box);
 
   // ---- where they stand: from left to right, or from top to bottom where it is narrow ---------------------------------------
@@ -249,7 +251,7 @@ function mount(root, value, live) {
   function say() {
     const now = shown ?? current();
     const lines = now ? now.words() : started() ? wordsOfBox(last)
-      : [["Question", `how does ${last} = ${short(values[last])} answer to each input? The button \u201cNext gradient\u201d walks back from ${last}`]];
+      : [["Forward", `each box works out its value from those ${side === "below" ? "above it" : "to its left"}. Drag the number of an input, and see how far ${last} follows`]];
     words.replaceChildren(...lines.flatMap(([term, meaning]) => [live.el("span", { class: "boxes-term" }, term), live.el("span", {}, meaning)]));
     const marked = now?.wire ? sources(now.wire) : now ? (boxOf[now.name]?.args ?? []) : [];
     for (const p of parts) set(p.group, { "data-shown": p === shown ? "yes" : null, "data-source": p.name && marked.includes(p.name) ? "yes" : null });
@@ -268,13 +270,14 @@ function mount(root, value, live) {
       } else set(group, { "aria-label": `Box ${name}: ${short(values[name])}${grad === null ? "" : `, gradient ${short(grad)}`}` });
     }
     for (const wire of wires) {
-      wire.slopeText.textContent = `\u00d7${short(wire.slope)}`;
+      wire.slopeText.textContent = started() ? `\u00d7${short(wire.slope)}` : ""; // nothing of the way back before the walk begins
       wire.gradText.textContent = walked(wire) ? `${arrow}${short(wire.grad)}` : "";
       set(wire.group, {
         "data-slope": wire.slope, "data-grad": walked(wire) ? wire.grad : null, "data-now": wire.step === step - 1 ? "yes" : null,
         "aria-label": `Wire from ${wire.from} to ${wire.to}: local slope ${short(wire.slope)}${walked(wire) ? `, gradient ${short(wire.grad)}` : ""}`,
       });
     }
+    legendBack.hidden = !started();
     count.textContent = `${step} of ${steps}`;
     on.disabled = all.disabled = step === steps;
     back.disabled = none.disabled = step === 0;
