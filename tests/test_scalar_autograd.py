@@ -23,7 +23,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from lesson13 import scalar_autograd
-from lesson13.scalar_autograd import MLP, Layer, Neuron, Value, draw_graph, weighted_sum
+from lesson13.pictures import graph
+from lesson13.pictures.graph import draw_graph
+from lesson13.scalar_autograd import MLP, Layer, Neuron, Value, weighted_sum
 
 SEED, EXAMPLES, GRAPHS_EACH = 20130, 250, 8  # 250 · 8 = 2,000 graphs
 CORNERS = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e308, -1e308]
@@ -267,7 +269,7 @@ def bytes_and_nodes(make):
     gc.collect()
     n_bytes = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return n_bytes, scalar_autograd._collect(out, 0)[1]
+    return n_bytes, graph._collect(out, 0)[1]
 
 
 def test_faster_and_smaller_than_micrograd(capsys):
@@ -537,7 +539,7 @@ def test_picture_is_complete_readable_and_described():
     out.backward()
     svg = draw_graph(out, {"loss": out})
     root, rects, texts = boxes(svg)
-    nodes, total = scalar_autograd._collect(out, 1000)
+    nodes, total = graph._collect(out, 1000)
     assert len(rects) == total >= 25
     for one, other in itertools.combinations(rects, 2):
         assert abs(one[0] - other[0]) >= one[2] or abs(one[1] - other[1]) >= one[3] + 8, "boxes touch"
