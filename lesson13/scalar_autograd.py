@@ -6,180 +6,202 @@
 __all__ = ['Value', 'weighted_sum', 'Module', 'Neuron', 'Layer', 'MLP']
 
 # %% ../nbs/07_scalar_autograd.ipynb #e549fb47
+#| code-fold: true
+#| code-summary: "Imports"
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import count, pairwise
 from numbers import Real
-from operator import attrgetter, ge, gt, le, lt, mul
 
 from fastcore.basics import patch
 
-from .pictures.graph import _collect, draw_graph
-
-# %% ../nbs/07_scalar_autograd.ipynb #7a3c2d7e
-_next_birth = count().__next__  # 0, 1, 2, … one for each call
-_by_birth = attrgetter("_birth")  # to sort by
-_new = object.__new__  # makes an object without calling __init__
-
-
-def _number(data) -> float:
-    "`data` as a float; whatever is not one number is refused."
-    if isinstance(data, Real):
-        try:
-            return float(data)
-        except OverflowError:
-            kind = type(data).__name__
-            raise TypeError(f"Value: the {kind} is too large for a float, which ends at 1.8e308") from None
-    what = f"{type(data).__name__} {str(data)[:40]!r}"
-    raise TypeError(f"Value: expected one number, got {what}; pass numbers one by one, like x[0].item()")
+from .pictures.graph import draw_graph
+from .tools import floats
 
 # %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
+_births = count()  # 0, 1, 2, … a serial number for each node
+
+
+def _value(x) -> "Value":
+    "A plain number as a leaf; a Value as it is."
+    return x if isinstance(x, Value) else Value(x)
+
+
 class Value:
     """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
     Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
 
-    __slots__ = ("data", "grad", "_prev", "_slopes", "_op", "_birth")  # six places and no dictionary
-    __array_ufunc__ = None  # makes NumPy leave `number * value` to us
-
     def __init__(
         self,
-        data: float,  # the number; int, bool and NumPy's scalars become float; anything else raises TypeError
+        data: float,  # the number; int, bool and NumPy's numbers become float
         _children: tuple = (),  # the Values it was made from, in order
         _op: str = "",  # the operation's name; empty for a leaf
         _slopes: tuple = (),  # for each child how fast `data` moves with it; None where nothing passes
     ):
-        self.data, self.grad, self._op, self._birth = _number(data), 0.0, _op, _next_birth()
-        self._prev, self._slopes = tuple(_children), tuple(_slopes)
+        self.data, self.grad = float(data), 0.0
+        self._prev, self._op, self._slopes = _children, _op, _slopes
+        self._birth = next(_births)
 
-# %% ../nbs/07_scalar_autograd.ipynb #d0ce8171
+    def __repr__(self) -> str:
+        return f"Value(data={self.data}, grad={self.grad})"
+
+    def __add__(self, other):
+        other = _value(other)
+        return Value(self.data + other.data, (self, other), "+", (1.0, 1.0))
+
+    def __mul__(self, other):
+        other = _value(other)
+        return Value(self.data * other.data, (self, other), "*", (other.data, self.data))
+
+    def exp(self):
+        e = floats.exp(self.data)
+        return Value(e, (self,), "exp", (e,))
+
+    def __pow__(self, k):
+        if isinstance(k, Value):
+            return self._power_of_values(k)  # two slopes: see the edges
+        k = float(k)
+        slope = k * floats.power(self.data, k - 1) if k else None  # x ** 0 is 1 everywhere
+        return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
+
+    def backward(self) -> None:
+        "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
+        nodes, to_visit = {self}, [self]
+        while to_visit:
+            for child in to_visit.pop()._prev:
+                if child not in nodes:
+                    nodes.add(child)
+                    to_visit.append(child)
+        arrived = dict.fromkeys(nodes, 0.0)
+        arrived[self] = 1.0
+        for node in sorted(nodes, key=lambda node: node._birth, reverse=True):  # the youngest first
+            node.grad += arrived[node]
+            for child, slope in zip(node._prev, node._slopes, strict=True):
+                if slope is not None:  # None: a closed path
+                    arrived[child] += slope * arrived[node]
+
+# %% ../nbs/07_scalar_autograd.ipynb #d9ede010
 @patch
-def backward(self: Value) -> None:
-    "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
-    seen, to_visit = {self}, [self]
-    while to_visit:
-        for child in to_visit.pop()._prev:
-            if child not in seen:
-                seen.add(child)
-                to_visit.append(child)
-    order = sorted(seen, key=_by_birth, reverse=True)  # the youngest first
-    before = [node.grad for node in order]
-    _pass_back(self, order)
-    for node, grad in zip(order, before, strict=True):
-        if grad:
-            node.grad += grad
-
-# %% ../nbs/07_scalar_autograd.ipynb #a0e25cb5
-def _pass_back(root: Value, order: list) -> None:
-    "Every node passes on its gradient times its slopes. None is a closed path: not even 0 · inf = nan gets through."
-    for node in order:
-        node.grad = 0.0
-    root.grad = 1.0
-    for node in order:
-        grad = node.grad
-        for child, slope in zip(node._prev, node._slopes):  # `strict` would cost a fifth of the time
-            if slope is not None:
-                child.grad += slope * grad
-
-# %% ../nbs/07_scalar_autograd.ipynb #e244277f
-def _lift(x) -> Value:
-    return x if isinstance(x, Value) else Value(x)
+def __radd__(self: Value, other):  # other + self
+    return self + other
 
 
-def _node(data: float, op: str, children: tuple, slopes: tuple) -> Value:
-    out = _new(Value)  # a Value without the checks of __init__
-    out.data, out.grad, out._op, out._birth = data, 0.0, op, _next_birth()
-    out._prev, out._slopes = children, slopes
-    return out
+@patch
+def __rmul__(self: Value, other):  # other * self
+    return self * other
+
+# %% ../nbs/07_scalar_autograd.ipynb #8e55fc1a
+@patch
+def __truediv__(self: Value, other):
+    other = _value(other)
+    q = floats.divide(self.data, other.data)
+    return Value(q, (self, other), "/", (floats.divide(1.0, other.data), -floats.divide(q, other.data)))
 
 
-def _unary(op: str, rule: Callable) -> Callable:
-    def method(a):
-        data, slope = rule(a.data)
-        return _node(data, op, (a,), (slope,))
-
-    return method
-
-# %% ../nbs/07_scalar_autograd.ipynb #59fca3bd
-def _binary(op: str, rule: Callable) -> tuple[Callable, Callable]:
-    def method(a, b):
-        b = b if b.__class__ is Value else _lift(b)
-        data, slopes = rule(a.data, b.data)
-        return _node(data, op, (a, b), slopes)
-
-    return method, lambda b, a: method(_lift(a), b)  # the second one serves `2 - value`
+@patch
+def __sub__(self: Value, other):
+    other = _value(other)
+    return Value(self.data - other.data, (self, other), "-", (1.0, -1.0))
 
 
-Value.__add__, Value.__radd__ = _binary("+", lambda x, y: (x + y, (1.0, 1.0)))
-Value.__sub__, Value.__rsub__ = _binary("-", lambda x, y: (x - y, (1.0, -1.0)))
-Value.__mul__, Value.__rmul__ = _binary("*", lambda x, y: (x * y, (y, x)))
-Value.__neg__ = _unary("neg", lambda x: (-x, -1.0))
-Value.__repr__ = lambda self: f"Value(data={self.data}, grad={self.grad})"
-
-# %% ../nbs/07_scalar_autograd.ipynb #ab396086
-def _try(f: Callable, x: float, otherwise: float) -> float:
-    try:
-        return f(x)
-    except (OverflowError, ValueError):
-        return otherwise
+@patch
+def __neg__(self: Value):
+    return Value(-self.data, (self,), "neg", (-1.0,))
 
 
-def _div(x: float, y: float) -> float:
-    try:
-        return x / y
-    except ZeroDivisionError:
-        return x * math.copysign(math.inf, y)
+@patch
+def __rtruediv__(self: Value, other):  # other / self
+    return _value(other) / self
 
 
-_exp, _log = lambda x: _try(math.exp, x, math.inf), lambda x: _try(math.log, x, math.nan if x else -math.inf)
-_sin, _cos = lambda x: _try(math.sin, x, math.nan), lambda x: _try(math.cos, x, math.nan)
+@patch
+def __rsub__(self: Value, other):  # other - self
+    return _value(other) - self
 
-# %% ../nbs/07_scalar_autograd.ipynb #baec7bd1
-def _pow(x: float, y: float) -> float:
-    "x to the power y: inf where it overflows, nan where it is not real, never complex."
-    try:
-        return math.pow(x, y)
-    except (OverflowError, ValueError):
-        return math.nan if x < 0 and y % 1 else math.copysign(math.inf, x if y % 2 == 1 else 1)
-
-
-def _power(x: float, k: float) -> float:
-    "The same for an exponent that is a plain number; PyTorch takes 0.5 to mean a square root."
-    if abs(k) != 0.5 or x > 0:
-        return _pow(x, k)
-    root = x if x == 0 else math.nan
-    return root if k > 0 else _div(1.0, root)
+# %% ../nbs/07_scalar_autograd.ipynb #93e482b7
+@patch
+def tanh(self: Value):
+    t = math.tanh(self.data)
+    return Value(t, (self,), "tanh", (1 - t * t,))
 
 
-def _wins(x: float, y: float) -> tuple:
-    "Slopes of max(x, y): 1 for the winner, None for the loser, a half each in a tie."
+@patch
+def relu(self: Value):
+    off = self.data <= 0
+    return Value(max(self.data, 0.0), (self,), "ReLU", (None if off else 1.0,))
+
+# %% ../nbs/07_scalar_autograd.ipynb #5a2ef3c7
+#| code-fold: true
+#| code-summary: "log, sin, cos, sigmoid, abs, max and min"
+@patch
+def log(self: Value):
+    return Value(floats.log(self.data), (self,), "log", (floats.divide(1.0, self.data),))
+
+
+@patch
+def sin(self: Value):
+    return Value(floats.sin(self.data), (self,), "sin", (floats.cos(self.data),))
+
+
+@patch
+def cos(self: Value):
+    return Value(floats.cos(self.data), (self,), "cos", (-floats.sin(self.data),))
+
+
+@patch
+def sigmoid(self: Value):
+    s = floats.divide(1.0, 1 + floats.exp(-self.data))
+    return Value(s, (self,), "sigmoid", ((1 - s) * s,))
+
+
+@patch
+def abs(self: Value):
+    return Value(math.fabs(self.data), (self,), "abs", (float((self.data > 0) - (self.data < 0)),))
+
+
+Value.__abs__ = Value.abs
+
+
+def _winner_takes_all(x: float, y: float) -> tuple:
+    "Slopes of the larger of x and y: 1 for the winner, None for the loser, a half each in a tie; a nan wins too."
     return (0.5, 0.5) if x == y else (None if x < y else 1.0, None if y < x else 1.0)
 
-# %% ../nbs/07_scalar_autograd.ipynb #17ff8414
-_ratio = lambda x, y: (q := _div(x, y), (_div(1.0, y), -_div(q, y)))
-Value.__truediv__, Value.__rtruediv__ = _binary("/", _ratio)
-Value.exp = _unary("exp", lambda x: (e := _exp(x), e))
-Value.log = _unary("log", lambda x: (_log(x), _div(1.0, x)))
-Value.sin = _unary("sin", lambda x: (_sin(x), _cos(x)))
-Value.cos = _unary("cos", lambda x: (_cos(x), -_sin(x)))
-Value.tanh = _unary("tanh", lambda x: (t := math.tanh(x), 1 - t * t))
-Value.sigmoid = _unary("sigmoid", lambda x: (s := _div(1.0, 1 + _exp(-x)), (1 - s) * s))
-Value.relu = _unary("ReLU", lambda x: (max(x, 0.0), None if x <= 0 else 1.0))
-Value.abs = Value.__abs__ = _unary("abs", lambda x: (abs(x), float((x > 0) - (x < 0))))
-Value.max = _binary("max", lambda x, y: (x if x >= y or x != x else y, _wins(x, y)))[0]
-Value.min = _binary("min", lambda x, y: (x if x <= y or x != x else y, _wins(y, x)))[0]
+
+@patch
+def max(self: Value, other):
+    other = _value(other)
+    x, y = self.data, other.data
+    return Value(x if x >= y or x != x else y, (self, other), "max", _winner_takes_all(x, y))
+
+
+@patch
+def min(self: Value, other):
+    other = _value(other)
+    x, y = self.data, other.data
+    return Value(x if x <= y or x != x else y, (self, other), "min", _winner_takes_all(-x, -y))
 
 # %% ../nbs/07_scalar_autograd.ipynb #83a5ad88
-_to_base = lambda x, y: None if y == 0 else y * _pow(x, y - 1)
-_to_exponent = lambda x, y: 0.0 if x == 0 and y >= 0 else _pow(x, y) * _log(x)
-_to_value, Value.__rpow__ = _binary("**", lambda x, y: (_pow(x, y), (_to_base(x, y), _to_exponent(x, y))))
-_to_number = lambda k: lambda x: (_power(x, k), None if k == 0 else k * _power(x, k - 1))
-Value.__pow__ = lambda a, k: (
-    _to_value(a, k) if isinstance(k, Value) else _unary(f"**{k}", _to_number(_lift(k).data))(a)
+#| code-fold: true
+#| code-summary: "Exponents, NumPy, comparisons, copies"
+@patch
+def _power_of_values(self: Value, other: Value):
+    x, y = self.data, other.data
+    power = floats.general_power(x, y)
+    to_base = y * floats.general_power(x, y - 1) if y else None
+    to_exponent = 0.0 if x == 0 and y >= 0 else power * floats.log(x)
+    return Value(power, (self, other), "**", (to_base, to_exponent))
+
+
+Value.__rpow__ = lambda self, other: _value(other)._power_of_values(self)  # other ** self
+Value.__array_ufunc__ = None  # NumPy leaves `number * value` to us
+Value.__lt__ = lambda self, other: self.data < _value(other).data
+Value.__le__ = lambda self, other: self.data <= _value(other).data
+Value.__gt__ = lambda self, other: self.data > _value(other).data
+Value.__ge__ = lambda self, other: self.data >= _value(other).data
+Value.__eq__ = lambda self, other: (
+    self.data == _value(other).data if isinstance(other, Value | Real) else NotImplemented
 )
-_compare = lambda test: lambda a, b: test(a.data, _lift(b).data)
-Value.__lt__, Value.__le__, Value.__gt__, Value.__ge__ = map(_compare, (lt, le, gt, ge))
-Value.__eq__ = lambda a, b: a.data == _lift(b).data if isinstance(b, Value | Real) else NotImplemented
 Value.__reduce__ = lambda self: (Value, (self.data,))
 
 # %% ../nbs/07_scalar_autograd.ipynb #854f8f5c
@@ -189,13 +211,10 @@ def weighted_sum(
     bias: "Value | float" = 0.0,  # added to the sum
 ) -> Value:  # one node with 2n + 1 children
     "`bias + w0·x0 + w1·x1 + …` as a single operation. Raises ValueError if the lengths differ."
-    weights, inputs, bias = [_lift(v) for v in weights], [_lift(v) for v in inputs], _lift(bias)
-    if len(weights) != len(inputs):
-        raise ValueError(
-            f"got {len(inputs)} inputs for {len(weights)} weights; pass one input for each weight"
-        )
-    w, x = [v.data for v in weights], [v.data for v in inputs]
-    return _node(sum(map(mul, w, x), bias.data), "Σwx", (*weights, *inputs, bias), (*x, *w, 1.0))
+    weights, inputs, bias = [_value(v) for v in weights], [_value(v) for v in inputs], _value(bias)
+    total = sum((w.data * x.data for w, x in zip(weights, inputs, strict=True)), bias.data)
+    slopes = (*(x.data for x in inputs), *(w.data for w in weights), 1.0)
+    return Value(total, (*weights, *inputs, bias), "Σwx", slopes)
 
 # %% ../nbs/07_scalar_autograd.ipynb #74551241
 class Module:
@@ -215,16 +234,13 @@ class Neuron(Module):
     "Weighted sum of `nin` inputs, then ReLU, or nothing if not `nonlin`."
 
     def __init__(self, nin: int, nonlin: bool = True):
-        if nin < 1:
-            raise ValueError(f"Neuron: nin is {nin}; a neuron needs at least one input")
-        self.w, self.b, self.nonlin = [Value(random.uniform(-1, 1)) for _ in range(nin)], Value(0.0), nonlin
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0.0)
+        self.nonlin = nonlin
 
     def __call__(self, x: Iterable[Value | float]) -> Value:
         act = weighted_sum(self.w, x, self.b)
         return act.relu() if self.nonlin else act
-
-    def parameters(self) -> list[Value]:
-        return [*self.w, self.b]
 
     def __repr__(self) -> str:
         return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
@@ -234,17 +250,12 @@ class Layer(Module):
     "`nout` neurons that all see the same `nin` inputs. A layer of one neuron returns its Value, not a list."
 
     def __init__(self, nin: int, nout: int, nonlin: bool = True):
-        if nout < 1:
-            raise ValueError(f"Layer: nout is {nout}; a layer needs at least one neuron")
         self.neurons = [Neuron(nin, nonlin) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Value | float]) -> Value | list[Value]:
-        x = [_lift(v) for v in x]  # once for all neurons
+        x = [_value(v) for v in x]  # one leaf for all neurons
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
-
-    def parameters(self) -> list[Value]:
-        return [p for neuron in self.neurons for p in neuron.parameters()]
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -262,8 +273,20 @@ class MLP(Module):
             x = layer([x] if isinstance(x, Value) else x)
         return x
 
-    def parameters(self) -> list[Value]:
-        return [p for layer in self.layers for p in layer.parameters()]
-
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+# %% ../nbs/07_scalar_autograd.ipynb #6e508e00
+@patch
+def parameters(self: Neuron) -> list[Value]:
+    return [*self.w, self.b]
+
+
+@patch
+def parameters(self: Layer) -> list[Value]:
+    return [p for neuron in self.neurons for p in neuron.parameters()]
+
+
+@patch
+def parameters(self: MLP) -> list[Value]:
+    return [p for layer in self.layers for p in layer.parameters()]
