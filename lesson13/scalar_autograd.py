@@ -60,26 +60,25 @@ class Value:
 
     def __pow__(self, k):
         if isinstance(k, Value):
-            return self._power_of_values(k)  # two slopes: see the edges
+            return self._power_of_values(k)  # the exponent moves too: see "At the edges"
         k = float(k)
         slope = k * floats.power(self.data, k - 1) if k else None  # x ** 0 is 1 everywhere
         return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
 
     def backward(self) -> None:
         "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
-        nodes, to_visit = {self}, [self]
+        arrived, to_visit = {self: 1.0}, [self]
         while to_visit:
             for child in to_visit.pop()._prev:
-                if child not in nodes:
-                    nodes.add(child)
+                if child not in arrived:
+                    arrived[child] = 0.0
                     to_visit.append(child)
-        arrived = dict.fromkeys(nodes, 0.0)
-        arrived[self] = 1.0
-        for node in sorted(nodes, key=lambda node: node._birth, reverse=True):  # the youngest first
-            node.grad += arrived[node]
+        for node in sorted(arrived, key=lambda node: node._birth, reverse=True):  # the youngest first
+            grad = arrived[node]
+            node.grad += grad
             for child, slope in zip(node._prev, node._slopes, strict=True):
                 if slope is not None:  # None: a closed path
-                    arrived[child] += slope * arrived[node]
+                    arrived[child] += slope * grad
 
 # %% ../nbs/07_scalar_autograd.ipynb #d9ede010
 @patch
