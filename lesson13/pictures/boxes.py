@@ -282,7 +282,7 @@ def live(self: Boxes) -> Live:
     value |= {"weights": self.weights, "rate": self.rate}
     last, given = self.boxes[-1].name, ", ".join(f"{n} = {_number(v)}" for n, v in self.inputs.items())
     alt = f"Boxes and wires that lead from {given} to {last} = {_number(self.values[last])}."
-    return Live("boxes", value, alt=alt, still=lambda: _draw(self))
+    return Live("boxes", value, alt=alt, still=lambda value: _draw(self))
 
 
 @patch
