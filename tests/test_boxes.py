@@ -260,6 +260,15 @@ def test_it_turns_when_the_page_becomes_narrow(network):
     network.page.wait_for_selector('svg[data-flat="false"]')
 
 
+def test_it_may_start_out_of_sight(open_html):
+    """As behind the site's button "Show what happens"."""
+    page = open_html(f"<div hidden>{Boxes(NETWORK[0], *NETWORK[1])._repr_html_()}</div>", width=380)
+    page.evaluate("document.querySelector('[hidden]').removeAttribute('hidden')")
+    page.wait_for_selector('svg[data-flat="false"]')
+    assert page.locator(".live-boxes").evaluate(OVERLAP) == 0
+    assert page.locator(".live-boxes").evaluate(THROUGH) == []
+
+
 def test_the_same_picture_twice_stays_independent(open_html):
     page = open_html(2 * Boxes(NETWORK[0], *NETWORK[1])._repr_html_())
     left, right = page.locator(".live-boxes").all()
