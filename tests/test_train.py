@@ -17,25 +17,20 @@ import torch
 
 from lesson13.data import _HOST, load_data
 from lesson13.modules import Linear, Module, ReLU, Sequential, Tanh
+from lesson13.tools.command import DEFAULTS, _ctrl_c, _say_stopped, load_checkpoint, main, save_checkpoint
 from lesson13.training import (
-    DEFAULTS,
     Diverged,
     History,
-    _ctrl_c,
-    _say_stopped,
     accuracy,
     digit_classifier,
-    load_checkpoint,
-    main,
     parameters_of,
-    save_checkpoint,
     shuffled,
     train,
     update,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND = [sys.executable, "-m", "lesson13.training"]
+COMMAND = [sys.executable, "-m", "lesson13.tools.command"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 LONG = ["--epochs", "150", "--hidden", "20"]  # long enough to be interrupted: about a second
 
@@ -104,7 +99,7 @@ def test_defaults_read_the_digits(tmp_path):
 
 def test_a_seed_fixes_every_bit_also_in_another_process_which_imports_no_matplotlib(tmp_path):
     arguments = ["--epochs", "2", "--seed", "3", "--save"]
-    code = f"import sys; from lesson13.training import main; main({[*arguments, 'a.pt']}); assert 'matplotlib' not in sys.modules"
+    code = f"import sys; from lesson13.tools.command import main; main({[*arguments, 'a.pt']}); assert 'matplotlib' not in sys.modules"
     quiet = {"check": True, "capture_output": True, "timeout": 120}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, **quiet)
     main([*arguments, str(tmp_path / "b.pt")])
