@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from .data import Digits, load_data
-from .losses import CrossEntropyLoss, _check_float, _check_target
+from .losses import CrossEntropyLoss, check_target
 from .modules import Linear, Module, ReLU, Sequential
 
 # %% ../nbs/12_training.ipynb #3a691e56
@@ -37,9 +37,8 @@ def accuracy(
     logits: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,)
 ) -> float:  # between 0 and 1
-    "The share of rows whose largest logit stands at the target. `ValueError` or `TypeError` for what does not fit."
-    _check_float("accuracy", logits)
-    _check_target("accuracy", logits, target)
+    "The share of rows whose largest logit stands at the target. Raises as `check_target` does."
+    check_target(logits, target)
     right = (logits.argmax(1) == target) & ~logits.isnan().any(1)  # among NaN nothing is largest
     return right.sum().item() / len(target)
 
