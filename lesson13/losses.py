@@ -82,10 +82,10 @@ class CrossEntropyLoss(Module):
     "Mean cross entropy of logits (n, n_classes) and class numbers (n,). Raises as `check_target` does."
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        self.log_probs = log_softmax(logits)
-        return nll_loss(self.log_probs, target)
+        self.kept = log_softmax(logits)
+        return nll_loss(self.kept, target)
 
     def bwd(self, out: Tensor, logits: Tensor, target: Tensor) -> None:
-        grad, self.log_probs = self.log_probs.exp(), None  # softmax; the memory is free
+        grad = self.kept.exp()  # softmax
         grad[torch.arange(len(target)), target.long()] -= 1  # minus one-hot
         add_grad(logits, grad / len(target) * getattr(out, "g", 1))
