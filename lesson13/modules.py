@@ -28,7 +28,7 @@ def zero_grad(
 class Module:
     "A layer that remembers its last call. Subclasses write `forward(*args)` and `bwd(out, *args)`."
 
-    args, out = (), None  # what the last call got, and what it gave
+    args, out, kept = (), None, ()  # what the last call got, what it gave, and what forward kept for bwd
     input_grad = True  # does anybody want the gradient of the input?
 
     def __call__(self, *args):
@@ -43,14 +43,14 @@ class Module:
         if self.out is None:
             raise RuntimeError(f"{self}: backward() has no call to go back through; run it forward first")
         self.bwd(self.out, *self.args)
-        self.args, self.out = (), None
+        self.args, self.out, self.kept = (), None, ()
 
     def parameters(self) -> list[Tensor]:
-        "The tensors that this layer keeps, and those of the layers in it: each once."
+        "The tensors among the attributes, and those of the layers among them: each once."
         found = {}
         for name, value in vars(self).items():
-            if name in ("args", "out", "calls"):
-                continue  # what is remembered, not kept
+            if name in ("args", "out", "kept"):
+                continue  # these belong to a call
             for item in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(item, Module):
                     found |= {id(p): p for p in item.parameters()}
@@ -129,13 +129,13 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def forward(self, x):
-        self.calls = [copy(layer) for layer in self.layers]  # the same weights, a memory for each call
-        for call in self.calls:
+        self.kept = [copy(layer) for layer in self.layers]  # the same weights, a memory for each call
+        for call in self.kept:
             x = call(x)
         return x
 
     def bwd(self, out, x):
-        for call in reversed(self.calls):
+        for call in reversed(self.kept):
             call.backward()
 
     def __repr__(self):

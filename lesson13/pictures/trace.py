@@ -35,7 +35,7 @@ def _table(t: Tensor) -> list:
 def _parts(model, prefix: str = "") -> list:
     "(label, layer) for each layer of a model, and for each call that a Sequential remembers at present."
     found = []
-    for layers in (model.layers, getattr(model, "calls", ())):
+    for layers in (model.layers, getattr(model, "kept", ())):
         for k, layer in enumerate(layers):
             label = f"{prefix}layers[{k}]"
             found += _parts(layer, f"{label}.") if hasattr(layer, "layers") else [(label, layer)]
