@@ -41,6 +41,7 @@ if sys.platform == "linux":
 del only_this_machine, sys, torch
 """
 QUICK = 0.1  # seconds; such a cell runs a third time
+MARKER = re.compile(r"^`?(<{7}|={7}|>{7})( |`|$)", re.M)
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -80,6 +81,13 @@ def figures(cell):
     for output in cell.outputs:
         if "image/png" in output.get("data", {}):
             yield struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
+
+
+def test_no_notebook_is_half_merged():
+    "nbdev's merge leaves cells that are only markers, and every other tool takes them for text."
+    for path in NBS.rglob("[!_.]*.ipynb"):
+        for cell in nbformat.read(path, 4).cells:
+            assert not MARKER.search(cell.source), f"{path.name}: {cell.source}"
 
 
 def compare(old, new):
