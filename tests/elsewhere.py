@@ -71,7 +71,7 @@ def plain(**env: str):
 
 
 WITHOUT_A_HOST = ("unshare", "--uts", "sh", "-c", 'hostname nowhere.invalid; exec "$@"', "sh")
-WITHOUT_A_USER = ("unshare", "--user", "--map-user=54321")
+WITHOUT_A_USER = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
 # name → (what is tried, how the copy and its environment are prepared, what the command is put behind, the copy's place)
 ODDITIES = {
     "plain": ("a copy, not in git", plain(), (), "copy"),

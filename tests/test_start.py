@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import tidy
@@ -64,7 +65,7 @@ def maker(folder):
         f"(site / 'packages.pth').write_text({sysconfig.get_path('purelib')!r})\n"
     )
     base = Path(sys.base_prefix, "bin", f"python3.{sys.version_info[1]}")
-    return f'[ "$2" = venv ] && exec {base} {script} "$3"\nexec {base} "$@"'
+    return f'[ "$2" = venv ] && exec {base} {quote(str(script))} "$3"\nexec {base} "$@"'
 
 
 @needs_make
