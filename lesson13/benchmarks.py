@@ -37,9 +37,9 @@ from .losses import CrossEntropyLoss, cross_entropy, logsumexp
 from .modules import Checkpoint, Linear, ReLU, Sequential, zero_grad
 from .tools.files import whole_file
 
-# %% ../nbs/91_benchmarks.ipynb #ed679db7
+# %% ../nbs/91_benchmarks.ipynb #8c7f2591
 def clock_for(n_threads: int) -> Callable:
-    "The processor's own clock for one thread: it stands still while other programs have the core. Else the clock on the wall."
+    "The processor's own clock for one thread, which stops while others have the core; else the clock on the wall."
     fine = time.get_clock_info("process_time").resolution < 1e-4  # not so on Windows
     return time.process_time if n_threads == 1 and fine else time.perf_counter
 
@@ -108,7 +108,7 @@ def claims(*lines: Claim) -> Callable:
 
     return enter
 
-# %% ../nbs/91_benchmarks.ipynb #f784cd14
+# %% ../nbs/91_benchmarks.ipynb #2b5d25d8
 @claims(
     Claim("A dot product replaces the inner loop", "loops", "dot", "≥ 20", "the loop runs in C"),
     Claim("Plain lists beat reading tensors", "loops", "zip", "≥ 5", "each number makes a tensor"),
@@ -117,7 +117,7 @@ def claims(*lines: Claim) -> Callable:
     Claim("@ against three loops", "loops", "matmul", "≥ 1000", "three loops in tuned code"),
 )
 def matrix_products(quick: bool) -> dict:
-    "A product of (2, 784) and (784, 10) on every rung; with an eighth of the columns if quick."
+    "A product of (2, 784) and (784, 10) on every rung; an eighth of it if quick."
     n_inner = 98 if quick else 784
     a, b = torch.rand(2, n_inner), torch.rand(n_inner, 10)
     ways = {
@@ -176,17 +176,15 @@ def epoch_ways(n_rows: int, n_hidden: int = 50, batch_size: int = 64) -> dict[st
         "products": lambda: epoch_of_products(w1, w2, slices),
     }
 
-# %% ../nbs/91_benchmarks.ipynb #a5a29dd2
+# %% ../nbs/91_benchmarks.ipynb #d313de37
 @claims(
     Claim("Our epoch against PyTorch on slices", "ours", "slices", "≤ 0.65", "no graph is recorded"),
-    Claim(
-        "Our epoch against a DataLoader", "ours", "DataLoader", "≤ 0.36", "rows are not collected one by one"
-    ),
+    Claim("Our epoch against a DataLoader", "ours", "DataLoader", "≤ 0.36", "rows stay together"),
     Claim("Our epoch against bare products", "ours", "products", why="some thirty small calls a batch"),
     Claim("Bare products against PyTorch", "products", "slices", why="what nobody saves"),
 )
 def epoch(quick: bool) -> dict:
-    "Seconds for an epoch of 12,800 rows (1,280 if quick) on as many threads as PyTorch takes here, by the clock on the wall."
+    "An epoch of 12,800 rows (1,280 if quick) on all threads, by the clock on the wall."
     return interleave(
         epoch_ways(1_280 if quick else 12_800), rounds=3 if quick else 9, n_threads=torch.get_num_threads()
     )
@@ -194,13 +192,7 @@ def epoch(quick: bool) -> dict:
 
 @claims(
     Claim("One thread: ours against slices", "ours", "slices", "≤ 0.65", "no graph is recorded"),
-    Claim(
-        "One thread: ours against a DataLoader",
-        "ours",
-        "DataLoader",
-        "≤ 0.36",
-        "rows are not collected one by one",
-    ),
+    Claim("One thread: ours against a DataLoader", "ours", "DataLoader", "≤ 0.36", "rows stay together"),
     Claim(
         "One thread: ours against bare products", "ours", "products", why="some thirty small calls a batch"
     ),
@@ -220,12 +212,10 @@ def grow(sizes: dict[str, tuple[int, int, int]], quick: bool) -> dict:
         found |= {name: [t / n_rows for t in ts] for name, ts in times.items()}
     return found
 
-# %% ../nbs/91_benchmarks.ipynb #7c5cd5c1
+# %% ../nbs/91_benchmarks.ipynb #0347ac32
 @claims(
-    Claim("10 hidden units, against PyTorch", "ours 10", "slices 10", why="small calls outweigh all else"),
-    Claim(
-        "800 hidden units, against PyTorch", "ours 800", "slices 800", why="the products outweigh all else"
-    ),
+    Claim("10 hidden units, against PyTorch", "ours 10", "slices 10", why="small calls weigh most"),
+    Claim("800 hidden units, against PyTorch", "ours 800", "slices 800", why="products weigh most"),
 )
 def growth_with_units(quick: bool) -> dict:
     "From 10 hidden units to 800."
@@ -236,10 +226,8 @@ def growth_with_units(quick: bool) -> dict:
 
 
 @claims(
-    Claim("Batches of 8, against PyTorch", "ours 8", "slices 8", why="small calls outweigh all else"),
-    Claim(
-        "Batches of 2048, against PyTorch", "ours 2048", "slices 2048", why="the products outweigh all else"
-    ),
+    Claim("Batches of 8, against PyTorch", "ours 8", "slices 8", why="small calls weigh most"),
+    Claim("Batches of 2048, against PyTorch", "ours 2048", "slices 2048", why="products weigh most"),
 )
 def growth_with_batches(quick: bool) -> dict:
     "From batches of 8 rows to batches of 2,048."
@@ -278,15 +266,9 @@ def chain(value: type, n_nodes: int):
         x = x * c + c
     return x
 
-# %% ../nbs/91_benchmarks.ipynb #5c97b9f0
+# %% ../nbs/91_benchmarks.ipynb #3fbe6d94
 @claims(
-    Claim(
-        "A step of micrograd against Value",
-        "micrograd",
-        "ours",
-        "≥ 5",
-        "fewer nodes, and no cycles for the garbage collector to search",
-    ),
+    Claim("A step of micrograd against Value", "micrograd", "ours", "≥ 5", "fewer nodes, no cycles"),
     Claim(
         "The same, collector off", "micrograd, no collector", "ours, no collector", why="cycles cost nothing"
     ),
@@ -301,36 +283,23 @@ def scalar_steps(quick: bool) -> dict:
 
 @claims(
     Claim("A node of micrograd against Value", "micrograd", "ours", why="slopes instead of closures"),
-    Claim(
-        "A node among a million, or 1,000",
-        "ours 1000000",
-        "ours 1000",
-        why="no recursion; a million do not fit into the cache",
-    ),
+    Claim("A node among a million, or 1,000", "ours 1000000", "ours 1000", why="no recursion"),
 )
 def scalar_nodes(quick: bool) -> dict:
-    "Seconds a node, forward and backward, in a chain of 400 (micrograd recurses, so its chains stay short), and in longer ones."
+    "Seconds a node, there and back, in a chain of 400 (micrograd recurses), and in longer ones."
     ours, theirs = (value_and_mlp(package)[0] for package in ("ours", "micrograd"))
-    short = interleave(
+    few = interleave(
         {"ours": lambda: chain(ours, 400).backward(), "micrograd": lambda: chain(theirs, 400).backward()},
         5 if quick else 15,
     )
-    found = {name: [t / 400 for t in ts] for name, ts in short.items()}
+    found = {name: [t / 400 for t in ts] for name, ts in few.items()}
     for n in (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000):
         long = interleave({"": lambda n=n: chain(ours, n).backward()}, 3)
         found[f"ours {n}"] = [t / n for t in long[""]]
     return found
 
-# %% ../nbs/91_benchmarks.ipynb #6535443b
-@claims(
-    Claim(
-        "Bytes a node, Value against micrograd",
-        "ours",
-        "micrograd",
-        "≤ 0.5",
-        "no closure, no set, no dictionary",
-    )
-)
+# %% ../nbs/91_benchmarks.ipynb #0f9b5e53
+@claims(Claim("Bytes a node, Value against micrograd", "ours", "micrograd", "≤ 0.5", "no closure, no set"))
 def scalar_bytes(quick: bool) -> dict:
     "Bytes a node that a chain of 10,000 keeps in memory (1,000 if quick)."
     found, n = {}, 1_000 if quick else 10_000
@@ -358,18 +327,11 @@ def losses_of(n: int, n_classes: int) -> dict[str, Callable]:
     }
     return {f"{name} {n}x{n_classes}": way for name, way in ways.items()}
 
-# %% ../nbs/91_benchmarks.ipynb #c3230ac0
+# %% ../nbs/91_benchmarks.ipynb #983a0435
 @claims(
-    Claim("logsumexp, a batch", "logsumexp 64x10", "torch.logsumexp 64x10", why="several calls for one"),
-    Claim(
-        "logsumexp, a table", "logsumexp 512x1000", "torch.logsumexp 512x1000", why="several passes for one"
-    ),
-    Claim(
-        "cross_entropy, a batch",
-        "cross_entropy 64x10",
-        "torch.cross_entropy 64x10",
-        why="several calls for one",
-    ),
+    Claim("logsumexp, a batch", "logsumexp 64x10", "torch.logsumexp 64x10", why="more calls"),
+    Claim("logsumexp, a table", "logsumexp 512x1000", "torch.logsumexp 512x1000", why="more passes"),
+    Claim("cross_entropy, a batch", "cross_entropy 64x10", "torch.cross_entropy 64x10", why="more calls"),
     Claim("Loss and gradient of a batch", "ours, both 64x10", "torch, both 64x10", why="no graph"),
     Claim("Loss and gradient of a table", "ours, both 512x1000", "torch, both 512x1000", why="no graph"),
 )
@@ -413,16 +375,8 @@ def peak_bytes(f: Callable) -> int:
         f()
     return count.peak
 
-# %% ../nbs/91_benchmarks.ipynb #3cb6b213
-@claims(
-    Claim(
-        "Bytes of outer products",
-        "outer products",
-        "matmul",
-        "≥ 50",
-        "a matrix for each of 64 rows, and their sum",
-    )
-)
+# %% ../nbs/91_benchmarks.ipynb #29cb0d3c
+@claims(Claim("Bytes of outer products", "outer products", "matmul", "≥ 50", "a matrix for each row"))
 def gradient_bytes(quick: bool) -> dict:
     "The weight gradient of a batch of 64, 784 inputs and 50 units."
     x, g = torch.rand(64, 784), torch.rand(64, 50)
