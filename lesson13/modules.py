@@ -18,7 +18,7 @@ from .forward import mse
 class Module:
     "A layer that remembers its last call. Subclasses write `forward(*args)` and `bwd(out, *args)`."
 
-    args, out = (), None  # what the last call got, and what it gave
+    args, out, kept = (), None, ()  # what the last call got, what it gave, and what forward kept for bwd
     input_grad = True  # does anybody want the gradient of the input?
 
     def __call__(self, *args):
@@ -33,7 +33,7 @@ class Module:
         if self.out is None:
             raise RuntimeError(f"{self}: backward() has no call to go back through; run it forward first")
         self.bwd(self.out, *self.args)
-        self.args, self.out = (), None
+        self.args, self.out, self.kept = (), None, ()
 
     def parameters(self) -> list[Tensor]:
         "The tensors that this layer keeps, and those of the layers in it: each once."
@@ -42,7 +42,7 @@ class Module:
             for item in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(item, Module):
                     found |= {id(p): p for p in item.parameters()}
-                elif isinstance(item, Tensor) and name not in ("args", "out"):
+                elif isinstance(item, Tensor) and name not in ("args", "out", "kept"):
                     found[id(item)] = item
         return list(found.values())
 
