@@ -19,9 +19,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from kernels import quick_starts
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+quick_starts()
 NBS = Path(__file__).resolve().parent.parent / "nbs"
 CONFINE = """
 import sys
