@@ -203,7 +203,7 @@ def _repr_html_(self: Gears) -> str:
     value = {"teeth": self.teeth, "names": self.names, "turn": self.turn, "limits": [8, 48]}
     counts = " and ".join(map(str, self.teeth))
     alt = f"Meshed gears with {counts} teeth; turning one turns all."
-    return Live("gears", value, alt=alt, still=lambda: self.draw())._repr_html_()
+    return Live("gears", value, alt=alt, still=lambda value: self.draw())._repr_html_()
 
 # %% ../nbs/05_chain_rule.ipynb #b770e601
 def numerical_jacobian(

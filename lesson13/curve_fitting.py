@@ -269,7 +269,7 @@ def animate_fits(
     groups = [{"name": name, "panels": [_panel(fit) for fit in some]} for name, some in fits.items()]
     alt = f"Sums of lines cut at zero bend towards a target ({', '.join(fits)}) in training."
     first = dict(list(fits.items())[:1])  # what the moving picture shows to begin with
-    return Live("curve", {"steps": every[0], "groups": groups}, alt=alt, still=lambda: plot_fits(first))
+    return Live("curve", {"steps": every[0], "groups": groups}, alt=alt, still=lambda value: plot_fits(first))
 
 # %% ../nbs/04_curve_fitting.ipynb #ba520e3d
 @patch

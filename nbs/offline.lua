@@ -38,12 +38,17 @@ function Inlines(inlines)
   return inlines
 end
 
+-- The first figure that is a file is the page's preview on other sites.
+local has_preview = false
+
 -- A figure hardly wider than a phone shrinks to fit there; site.scss lets the wider ones scroll, a little smaller than they are.
 function Image(image)
   local file = io.open(image.src, "rb")
   local head = file and file:read(24) or ""
   if file then file:close() end
   if not head:find("^\x89PNG") then return end
+  if not has_preview then image.classes:insert("preview-image") end
+  has_preview = true
   local width = string.unpack(">I4", head, 17)
   if width <= 460 then image.classes:insert("narrow") end
   image.attributes.style = ("--wide: %dpx"):format(math.max(430, 0.8 * width // 1))

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from lesson13.autograd import Linear, LinearFunction, MSEFunction, MSELoss, ReLU, ReLUFunction
 from lesson13.backward import (
     add_grad,
-    compare_grads,
     forward_and_backward,
     lin_grad,
     mse_grad,
@@ -17,6 +16,7 @@ from lesson13.backward import (
 )
 from lesson13.chain_rule import numerical_grad, numerical_jacobian
 from lesson13.forward import MLPParams, lin, mse, relu
+from lesson13.tools.compare import compare_grads
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 SHAPES = [(6, 4, 5, 3), (1, 4, 5, 3), (7, 2, 3, 1), (1, 1, 1, 1), (3, 9, 2, 8), (64, 20, 10, 10)]
@@ -196,13 +196,6 @@ def test_any_four_tensors_are_parameters():
     for four in (tuple(params), list(params)):
         forward_and_backward(x, target, four)
         assert compare_grads(x, target, four).ok
-    for f in (forward_and_backward, compare_grads):
-        with pytest.raises(ValueError, match=f"{f.__name__}: params is 3 tensors; give four"):
-            f(x, target, tuple(params)[:3])
-        with pytest.raises(ValueError, match=f"{f.__name__}: params is a Tensor; give four"):
-            f(x, target, params.w1)
-        with pytest.raises(ValueError, match=rf"{f.__name__}: x is \(0, 4\): it is empty"):
-            f(x[:0], target[:0], params)
 
 
 def test_central_differences_take_steps_that_floats_can_take():
@@ -223,47 +216,17 @@ INTEGERS = ones(2, 3, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "words"),
+    ("call", "words"),
     [
-        (lambda: relu_grad(ones(2), relu(ones(2))), ValueError, "relu_grad: out has no .g yet"),
-        (lambda: lin_grad(ones(2, 3), ones(2, 4), ones(3, 4), ones(4)), ValueError, "out has no .g yet"),
-        (lambda: lin_grad(ones(2, 3), ones(2, 4), ones(5, 4), ones(4)), ValueError, "w is (5, 4)"),
-        (lambda: lin_grad(ones(2, 3), ones(2, 4), ones(3, 4), ones(3)), ValueError, "b is (3,)"),
-        (lambda: mse_grad(ones(3, 1), ones(4)), ValueError, "target is (4,)"),
-        (lambda: mse_grad(ones(3), ones(3, 1)), ValueError, "target is (3, 1)"),
-        (lambda: mse_grad(ones(3), [1, 1, 1]), TypeError, "target is a list"),
-        (lambda: mse_grad(INTEGERS, INTEGERS), TypeError, "int64"),
-        (lambda: mse_grad(ones(2, 3), INTEGERS), TypeError, "int64"),
-        (lambda: relu_grad(INTEGERS, INTEGERS), TypeError, "int64"),
-        (lambda: add_grad(ones(3), ones(2, 3)), ValueError, "grad is (2, 3) but its tensor is (3,)"),
+        (lambda: mse_grad(ones(3, 1), ones(4)), "target is (4,)"),
+        (lambda: mse_grad(ones(3), ones(3, 1)), "target is (3, 1)"),
+        (lambda: mse_grad(ones(3, 2), ones(2, 3)), "target is (2, 3)"),
+        (lambda: add_grad(ones(3), ones(2, 3)), "grad is (2, 3) but its tensor is (3,)"),
     ],
 )
-def test_wrong_use_says_what_came(call, error, words):
-    with pytest.raises(error) as caught:
+def test_what_would_be_silently_wrong_is_refused(call, words):
+    with pytest.raises(ValueError) as caught:
         call()
-    assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"w1": ones(7, 5)}, ValueError, "layer 1: inp is (6, 4), w is (7, 5)"),
-        ({"b1": ones(1)}, ValueError, "layer 1"),
-        ({"w2": ones(7, 3)}, ValueError, "layer 2: inp is (6, 5), w is (7, 3)"),
-        ({"b2": ones(4)}, ValueError, "layer 2"),
-        ({"x": ones(4)}, ValueError, "layer 1: inp is (4,)"),
-        ({"x": ones(6, 4, dtype=torch.int64)}, TypeError, "layer 1"),
-        ({"target": ones(6)}, ValueError, "target is (6,)"),
-        ({"target": ones(6, 3, dtype=torch.int64)}, TypeError, "target"),
-    ],
-)
-@pytest.mark.parametrize("f", [forward_and_backward, compare_grads])
-def test_the_pass_names_the_layer(f, change, error, words):
-    x, target, params = network(6, 4, 5, 3, torch.float32)
-    x, target = change.get("x", x), change.get("target", target)
-    params = params._replace(**{k: v for k, v in change.items() if k in params._fields})
-    with pytest.raises(error) as caught:
-        f(x, target, params)
     assert words in str(caught.value)
 
 

@@ -12,7 +12,7 @@ def slope(x=1.0, alt="A tangent on a parabola."):
     return Live("slope", START | {"x": x}, alt=alt)
 
 
-def still():
+def still(value):
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(3, 2))

@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 
-from lesson13.modules import Linear, MSELoss, ReLU, Sequential, Sigmoid, Tanh, trace
+from lesson13.modules import Linear, MSELoss, ReLU, Sequential, Sigmoid, Tanh
+from lesson13.pictures.trace import print_steps, trace
 
 
 def eight_layers():
@@ -17,7 +18,7 @@ def eight_layers():
 def picture(model=None, **options):
     generator = torch.Generator().manual_seed(1)
     x, target = torch.randn(3, 2, generator=generator), torch.randn(3, generator=generator)
-    return trace(model or eight_layers(), x, target, **options)
+    return trace(model or eight_layers(), x, target, **{"loss": MSELoss()} | options)
 
 
 @pytest.fixture
@@ -129,11 +130,9 @@ def test_every_gradient_of_eight_layers_appears_in_its_turn(viewer):
         go(viewer, k)
         assert len(lit(viewer)) == 1 and viewer.locator("[data-current]").count() == 1
     viewer.locator("[data-action=last]").click()
-    for k in range(8):
-        assert row(viewer, f"layers[{k}].out").get_attribute("data-has-grad") == "true"
-    assert row(viewer, "x").get_attribute("data-has-grad") == "false", (
-        "Sequential leaves out the data's gradient"
-    )
+    for k in (0, 2, 4, 6, 7):
+        assert row(viewer, f"layers[{k}].w").get_attribute("data-has-grad") == "true"
+        assert row(viewer, f"layers[{k}].out").get_attribute("data-object") == "", "used, and let go"
 
 
 def test_stepping_back_takes_everything_away_again(viewer):
@@ -148,7 +147,7 @@ def test_stepping_back_takes_everything_away_again(viewer):
 
 
 def test_pointing_at_a_name_shows_all_names_of_the_object(viewer):
-    viewer.locator("[data-action=last]").click()
+    go(viewer, where_gradient_appears(picture().value, "layers[0].out")[0])
     same = viewer.locator("[data-same=true]")
     assert same.count() == 0
     chip = row(viewer, "layers[0].out").locator("button")
@@ -180,7 +179,7 @@ def test_the_recorded_numbers_are_the_real_ones():
     assert shown == pytest.approx(model.layers[0].w.g.flatten().tolist(), abs=0.006)
     assert value["objects"][names["x"]] == {"shape": [1, 2], "table": [[["1", 0.5], ["2", 1.0]]]}
     sources = [value["sources"][s["source"]][s["line"]] for s in value["steps"][1:]]
-    assert any("torch.addmm" in line for line in sources) and any("x.T @ out.g" in line for line in sources)
+    assert any("x @ self.w" in line for line in sources) and any("x.T @ out.g" in line for line in sources)
 
 
 @pytest.mark.abuse
@@ -203,7 +202,7 @@ def test_large_and_odd_tensors(open_html):
     model = Sequential(Linear(784, 50, seed=0), ReLU(), Linear(50, 1, seed=1))
     x = torch.rand(64, 784, generator=torch.Generator().manual_seed(0))
     x[0, 0], x[0, 1] = torch.nan, torch.inf
-    html = trace(model, x, torch.zeros(64))._repr_html_()
+    html = trace(model, x, torch.zeros(64), loss=MSELoss())._repr_html_()
     assert len(html) < 300_000
     page = open_html(html)
     viewer = page.locator(".trace")
@@ -282,18 +281,23 @@ def test_without_scripts_the_still_twin_stands_there(open_html):
 
 
 def test_trace_refuses_what_it_cannot_record():
-    x = torch.ones(2, 2)
-    with pytest.raises(TypeError, match="give a Sequential"):
-        trace(Linear(2, 1), x, torch.ones(2))
-    with pytest.raises(TypeError, match="target is a list"):
-        trace(eight_layers(), x, [1.0, 2.0])
-    with pytest.raises(TypeError, match="w1 is a str"):
-        trace(eight_layers(), x, torch.ones(2), names={"w1": "w1"})
-    with pytest.raises(ValueError, match=r"Linear\(2, 3\)"):
-        trace(eight_layers(), torch.ones(2, 5), torch.ones(2))
-    for wrong, name in ((torch.nn.MSELoss(), "torch.nn.modules.loss.MSELoss"), (MSELoss, "builtins.type")):
-        with pytest.raises(TypeError, match=f"trace: loss is a {name}; give a Module of the course"):
-            trace(eight_layers(), x, torch.ones(2), loss=wrong)
+    for model, options in ((Linear(2, 1), {"loss": MSELoss()}), (eight_layers(), {})):
+        with pytest.raises(TypeError, match="a Sequential with loss=MSELoss"):
+            trace(model, torch.ones(2, 2), torch.ones(2), **options)
+
+
+def test_a_layer_that_stands_twice_has_two_names(capsys):
+    shared = Linear(2, 2, seed=0)
+    shown = trace(Sequential(shared, Sequential(Tanh(), shared)), *[torch.ones(3, 2)] * 2, loss=MSELoss())
+    print_steps(shown)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 3 + 1 + 3
+    assert lines[0].split()[0] == "loss.bwd" and lines[0].split()[-2:] == [
+        "loss.args[0].g",
+        "layers[1].layers[1].out",
+    ]
+    weights = [line for line in lines if "add_grad(self.w" in line]
+    assert [line.split()[0] for line in weights] == ["layers[1].layers[1].bwd", "layers[0].bwd"]
 
 
 def test_a_debugger_that_watches_is_there_again_afterwards():
@@ -304,7 +308,7 @@ def test_a_debugger_that_watches_is_there_again_afterwards():
     for target in (torch.ones(2), torch.ones(3)):  # a run that works, and one that does not
         sys.settrace(watcher)
         try:
-            trace(Sequential(Linear(2, 1, seed=0)), torch.ones(2, 2), target)
+            trace(Sequential(Linear(2, 1, seed=0)), torch.ones(2, 2), target, loss=MSELoss())
         except ValueError:
             assert len(target) == 3
         finally:
@@ -317,6 +321,6 @@ def test_gradients_of_an_earlier_pass_are_not_shown():
     model, x, target = Sequential(Linear(2, 1, seed=0)), torch.ones(2, 2), torch.ones(2)
     x.g = torch.ones(2, 2)
     for _ in range(2):  # the second run finds the gradients of the first
-        steps = trace(model, x, target).value["steps"]
+        steps = trace(model, x, target, loss=MSELoss()).value["steps"]
         assert steps[0]["grads"] == {} and any(step["grads"] for step in steps)
-    assert not hasattr(x, "g")
+    assert x.g.shape == x.shape

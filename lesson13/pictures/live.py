@@ -6,125 +6,20 @@
 __all__ = ['Live']
 
 # %% ../../nbs/pictures/live.ipynb #d9e3ef32
+#| code-fold: true
 import base64
 import hashlib
 import html
-import inspect
 import io
 import json
-import math
-import re
 from collections.abc import Callable
 from importlib.resources import files
 
-from fastcore.basics import patch
-
-# %% ../../nbs/pictures/live.ipynb #c3a13213
-def _static(name: str) -> str:
-    "The text of one file of the package's `static` folder; `FileNotFoundError` says what is there instead."
-    folder = files("lesson13") / "static"
-    if not (folder / name).is_file():
-        there = ", ".join(sorted(f.name for f in folder.iterdir()))
-        raise FileNotFoundError(f"Live: no {name} in {folder}; that folder holds {there}")
-    return (folder / name).read_text(encoding="utf-8")
-
-# %% ../../nbs/pictures/live.ipynb #5c2769c7
-def _culprit(value, where: str = "value") -> str | None:
-    "Where in `value` stands what JSON cannot carry, and what to do about it; None if there is no such thing."
-    if isinstance(value, dict | list | tuple):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return next(filter(None, (_culprit(v, f"{where}[{k!r}]") for k, v in pairs)), None)
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{where} is {value}, and JSON has no NaN or infinity; leave it out or send None"
-    if value is None or isinstance(value, str | int | float):
-        return None
-    kind = type(value).__name__
-    return f"{where} is a {kind}; send numbers, strings, lists and dicts (a tensor or array as .tolist())"
-
 # %% ../../nbs/pictures/live.ipynb #a8e1c072
 def _to_json(value) -> str:
-    "`value` as JSON that can stand inside a `<script>`; TypeError or ValueError names the place of what cannot travel."
-    try:
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, RecursionError) or "Circular" in str(error):
-            raise ValueError("Live: value contains itself; JSON can only carry a tree") from None
-        raise type(error)(f"Live: {_culprit(value) or error}") from None
+    "`value` as JSON that can stand inside a `<script>`; what cannot travel is a `TypeError` or `ValueError`."
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-# %% ../../nbs/pictures/live.ipynb #6f63b80e
-class Live:
-    "A picture that moves without a kernel: `static/NAME.js` and a value, shown as one self-contained piece of HTML."
-
-    def __init__(
-        self,
-        script: str,  # stem of a file of `lesson13/static/` that defines `function mount(root, value, live)`
-        value,  # what the script draws: numbers, strings, lists, dicts, None (anything JSON can carry)
-        *,
-        style: str | None = None,  # stem of a CSS file; by default the script's own, if there is one
-        alt: str,  # what is to be seen, in a sentence, for people who do not see it
-        still: Callable | None = None,  # draws the same state: still(value) or still() -> matplotlib Figure
-    ):
-        if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(f"Live: alt is {alt!r}; say in a sentence what the picture shows")
-        self.script, self.value, self.alt, self.draw, self.image = script, value, alt, still, None
-        self.json, self.code, self.css = _to_json(value), _code(script), _style(script, style)
-
-    def __repr__(self) -> str:
-        return f"Live({self.script!r}, alt={self.alt!r})"
-
-# %% ../../nbs/pictures/live.ipynb #651ff815
-def _code(script: str) -> str:
-    "The JavaScript of a picture; ValueError if it cannot stand in a page or does not define `mount`."
-    code = _static(f"{script}.js")
-    if not re.search(r"\bfunction\s+mount\s*\(", code):
-        raise ValueError(f"Live: {script}.js does not define `function mount(root, value, live) {{ … }}`")
-    if found := re.search(r"</script|<!--", code, re.IGNORECASE):
-        raise ValueError(
-            f"Live: {script}.js holds {found[0]!r}, which ends a script early; split the string in two"
-        )
-    return code
-
-
-def _style(script: str, style: str | None) -> str:
-    "The CSS of a picture: the common `live.css`, then its own."
-    own = style or (script if (files("lesson13") / "static" / f"{script}.css").is_file() else None)
-    css = _static("live.css") + (_static(f"{own}.css") if own else "")
-    if re.search(r"</style", css, re.IGNORECASE):
-        raise ValueError(f"Live: {own}.css holds '</style', which ends the stylesheet early")
-    return css
-
-# %% ../../nbs/pictures/live.ipynb #37b4d05f
-@patch
-def still(self: Live):  # -> a matplotlib Figure, closed, so that a notebook shows it once
-    "Draw the same state with matplotlib. ValueError if the picture has no still twin, TypeError if that is no Figure."
-    from matplotlib import pyplot as plt
-    from matplotlib.figure import Figure
-
-    if self.draw is None:
-        raise ValueError(
-            f"Live: {self.script} has no still twin; pass still=, a function that returns a Figure"
-        )
-    figure = self.draw(self.value) if inspect.signature(self.draw).parameters else self.draw()
-    if not isinstance(figure, Figure):
-        raise TypeError(f"Live: still returned a {type(figure).__name__}; it must return a matplotlib Figure")
-    plt.close(figure)
-    return figure
-
-# %% ../../nbs/pictures/live.ipynb #60f9de19
-@patch
-def _still_html(self: Live) -> str:
-    "What stands in the picture's place until the script runs: the still twin as an image, or else the words."
-    from PIL import Image
-
-    if self.image or self.draw is None:
-        return self.image or f"<p>{html.escape(self.alt)}</p>"
-    drawn, png = io.BytesIO(), io.BytesIO()
-    self.still().savefig(drawn, format="png", dpi=80, facecolor="white")
-    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
-    data = base64.b64encode(png.getvalue()).decode()
-    self.image = f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
-    return self.image
 
 # %% ../../nbs/pictures/live.ipynb #be00ee0e
 _PAGE = """<div class="l13-live live-{name}" data-picture="{key}" role="group" aria-label="{alt}">
@@ -142,11 +37,58 @@ start("{key}", mount);
 }})();</script>
 </div>"""
 
-# %% ../../nbs/pictures/live.ipynb #0cade3f9
-@patch
-def _repr_html_(self: Live) -> str:
-    "The whole picture as one piece of HTML; nothing is fetched from anywhere."
-    parts = {"css": self.css, "code": self.code, "json": self.json, "alt": html.escape(self.alt)}
-    key = hashlib.sha256("\0".join(parts.values()).encode()).hexdigest()[:12]
-    name = html.escape(self.script)
-    return _PAGE.format(name=name, key=key, still=self._still_html(), live=_static("live.js"), **parts)
+
+def _static(name: str) -> str:
+    "The text of one file of the package's `static` folder."
+    return (files("lesson13") / "static" / name).read_text(encoding="utf-8")
+
+# %% ../../nbs/pictures/live.ipynb #6f63b80e
+class Live:
+    "A picture that moves without a kernel: `static/NAME.js` and a value, shown as one self-contained piece of HTML."
+
+    def __init__(
+        self,
+        script: str,  # stem of a file of `lesson13/static/` that defines `function mount(root, value, live)`
+        value,  # what the script draws: numbers, strings, lists, dicts, None (anything JSON can carry)
+        *,
+        style: str | None = None,  # stem of a CSS file; by default the script's own, if there is one
+        alt: str,  # what is to be seen, in a sentence, for people who do not see it
+        still: Callable | None = None,  # draws the same state: still(value) -> matplotlib Figure
+    ):
+        self.script, self.value, self.alt, self.draw, self.json = script, value, alt, still, _to_json(value)
+        css = files("lesson13") / "static" / f"{style or script}.css"
+        self.code = _static(f"{script}.js")
+        self.css = _static("live.css") + (css.read_text(encoding="utf-8") if style or css.is_file() else "")
+
+    def __repr__(self) -> str:
+        return f"Live({self.script!r}, alt={self.alt!r})"
+
+    def still(self):  # a matplotlib Figure, closed, since a notebook would show an open one a second time
+        "Draw the same state with matplotlib."
+        from matplotlib import pyplot as plt
+
+        figure = self.draw(self.value)
+        plt.close(figure)
+        return figure
+
+    def _still_html(self) -> str:
+        "What stands in the picture's place until the script runs: the still twin as an image, or else the words."
+        from PIL import Image
+
+        if self.draw is None:
+            return f"<p>{html.escape(self.alt)}</p>"
+        drawn, png = io.BytesIO(), io.BytesIO()
+        self.still().savefig(drawn, format="png", dpi=80, facecolor="white")
+        Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+            png, "PNG", optimize=True
+        )
+        data = base64.b64encode(png.getvalue()).decode()
+        return f'<img class="live-still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
+
+    def _repr_html_(self) -> str:
+        "The whole picture as one piece of HTML; nothing is fetched from anywhere."
+        parts = {"css": self.css, "code": self.code, "json": self.json, "alt": html.escape(self.alt)}
+        key = hashlib.sha256("\0".join(parts.values()).encode()).hexdigest()[:12]
+        return _PAGE.format(
+            name=self.script, key=key, still=self._still_html(), live=_static("live.js"), **parts
+        )
