@@ -188,7 +188,8 @@ def draw_layers(
     arrows: list,  # (from, to, what the step is called, its parameters)
 ) -> Figure:
     "Columns of circles from left to right, with the step between each two above them."
-    fig, ax = plt.subplots(figsize=(6.8, 4.5), layout="constrained")
+    right = columns[-1][0] + 0.8
+    fig, ax = plt.subplots(figsize=(0.55 * (right + 0.9), 4.5), layout="constrained")
     drawn = []
     for left, n_shown, color, label in columns:
         heights = [k - (n_shown - 1) / 2 for k in range(n_shown)]
@@ -208,7 +209,7 @@ def draw_layers(
         )
         ax.text((start + end) / 2, 4.35, above, ha="center", fontsize=12)
         ax.text((start + end) / 2, 3.85, below, ha="center", va="top", fontsize=11)
-    ax.set(xlim=(-0.9, 11.4), ylim=(-4.9, 5), aspect="equal")
+    ax.set(xlim=(-0.9, right), ylim=(-4.9, 5), aspect="equal")
     ax.axis("off")
     plt.close(fig)
     return fig
