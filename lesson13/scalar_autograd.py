@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .pictures.graph import draw_graph
 from .tools import floats
 
-# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
+# %% ../nbs/07_scalar_autograd.ipynb #9734d921
 _births = count()  # 0, 1, 2, … a serial number for each node
 
 
@@ -27,7 +27,7 @@ def _value(x) -> "Value":
     "A plain number as a leaf; a Value as it is."
     return x if isinstance(x, Value) else Value(x)
 
-
+# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
 class Value:
     """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
     Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
@@ -54,17 +54,6 @@ class Value:
         other = _value(other)
         return Value(self.data * other.data, (self, other), "*", (other.data, self.data))
 
-    def exp(self):
-        e = floats.exp(self.data)
-        return Value(e, (self,), "exp", (e,))
-
-    def __pow__(self, k):
-        if isinstance(k, Value):
-            return self._power_of_values(k)  # the exponent moves too: see "At the edges"
-        k = float(k)
-        slope = k * floats.power(self.data, k - 1) if k else None  # x ** 0 is 1 everywhere
-        return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
-
     def backward(self) -> None:
         "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
         arrived, to_visit = {self: 1.0}, [self]
@@ -79,6 +68,21 @@ class Value:
             for child, slope in zip(node._prev, node._slopes, strict=True):
                 if slope is not None:  # None: a closed path
                     arrived[child] += slope * grad
+
+# %% ../nbs/07_scalar_autograd.ipynb #a377b80b
+@patch
+def exp(self: Value):
+    e = floats.exp(self.data)
+    return Value(e, (self,), "exp", (e,))
+
+
+@patch
+def __pow__(self: Value, k):
+    if isinstance(k, Value):
+        return self._power_of_values(k)  # the exponent moves too: see "At the edges"
+    k = float(k)
+    slope = k * floats.power(self.data, k - 1) if k else None
+    return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
 
 # %% ../nbs/07_scalar_autograd.ipynb #d9ede010
 @patch

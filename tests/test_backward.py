@@ -212,7 +212,6 @@ def test_central_differences_take_steps_that_floats_can_take():
 
 
 ones = torch.ones
-INTEGERS = ones(2, 3, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
@@ -266,18 +265,6 @@ def test_modules_have_parameters_and_agree():
     params = MLPParams(*(p.detach() for p in model.parameters()))
     for p, grad in zip(model.parameters(), pytorch(x, target, params)[1][1:], strict=True):
         torch.testing.assert_close(p.grad, grad, rtol=1e-5, atol=1e-5)
-    for wrong, error in [
-        (ones(2, 7), ValueError),
-        (ones(4), ValueError),
-        (INTEGERS, TypeError),
-        ([1.0], TypeError),
-    ]:
-        with pytest.raises(error, match=r"Linear\(4, 5\)"):
-            model(wrong)
-    with pytest.raises(TypeError, match=r"ReLU\(\): x holds torch.int64"):
-        ReLU()(INTEGERS)
     with pytest.raises(ValueError, match="target"):
         MSELoss()(ones(3, 1), ones(3, 1, 1))
     assert mse(model(x), target) == MSELoss()(model(x), target)
-    with pytest.raises(ValueError, match=r"^Linear\(0, 3\): give two Python ints"):
-        Linear(0, 3)
