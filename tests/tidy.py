@@ -97,9 +97,9 @@ def notebooks() -> dict[str, bytes]:
 def stale() -> dict[str, bytes]:
     "The files that are not what they should be, with what they should be."
     wanted = {**notebooks(), **readme()}
-    return {
-        n: data for n, data in wanted.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != data
-    }
+    there = {n: (ROOT / n).read_bytes() if (ROOT / n).exists() else b"" for n in wanted}
+    unix = lambda data: data.replace(b"\r\n", b"\n")  # git may have checked out Windows' line ends
+    return {n: data for n, data in wanted.items() if unix(there[n]) != unix(data)}
 
 
 if __name__ == "__main__":
