@@ -146,7 +146,9 @@ class LayerNorm(Module):
 
     def forward(self, x):
         centred = x - x.mean(-1, keepdim=True)
-        std = (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()  # a row of equal numbers divides by more than 0
+        std = (
+            centred.square().mean(-1, keepdim=True) + 1e-5
+        ).sqrt()  # a row of equal numbers divides by more than 0
         z = centred / std
         self.kept = z, std
         return z * self.w + self.b
@@ -181,7 +183,9 @@ class Residual(Module):
 def block(n_embed: int, n_heads: int, seeds) -> Sequential:
     "Letters exchange, then each letter on its own; both beside a straight road."
     attention = CausalSelfAttention(n_embed, n_heads, next(seeds))
-    alone = EachLetter(Linear(n_embed, 4 * n_embed, next(seeds)), ReLU(), Linear(4 * n_embed, n_embed, next(seeds)))
+    alone = EachLetter(
+        Linear(n_embed, 4 * n_embed, next(seeds)), ReLU(), Linear(4 * n_embed, n_embed, next(seeds))
+    )
     return Sequential(Residual(LayerNorm(n_embed), attention), Residual(LayerNorm(n_embed), alone))
 
 
