@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .data import Digits, load_data
-from .losses import CrossEntropyLoss, check_target
+from .losses import CrossEntropyLoss
 from .modules import Linear, ReLU, Sequential, zero_grad
 
 # %% ../nbs/12_training.ipynb #3a691e56
@@ -34,12 +34,13 @@ def digit_classifier(
 
 # %% ../nbs/12_training.ipynb #e3209623
 def accuracy(
-    logits: Tensor,  # (n, n_classes)
-    target: Tensor,  # class numbers, (n,)
+    logits: Tensor,  # (…, n_classes)
+    target: Tensor,  # class numbers, (…)
 ) -> float:  # between 0 and 1
-    "The share of rows whose largest logit stands at the target. Raises as `check_target` does."
-    check_target(logits, target)
-    right = (logits.argmax(1) == target) & ~logits.isnan().any(1)  # among NaN nothing is largest
+    "The share of rows whose largest logit stands at the target. `ValueError` for shapes that do not fit."
+    if target.shape != logits.shape[:-1]:  # (n, 1) would broadcast to (n, n)
+        raise ValueError(f"accuracy: logits are {tuple(logits.shape)}, target is {tuple(target.shape)}")
+    right = (logits.argmax(-1) == target) & ~logits.isnan().any(-1)  # among NaN nothing is largest
     return right.float().mean().item()
 
 # %% ../nbs/12_training.ipynb #e604e64d

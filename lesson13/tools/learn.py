@@ -268,7 +268,7 @@ def open_lab(folder: Path, no_browser: bool = False) -> int:
     server.start()
     return 0
 
-# %% ../../nbs/tools/learn.ipynb #4f89ef53
+# %% ../../nbs/tools/learn.ipynb #99710b81
 def main(
     argv: list | None = None,  # the command's arguments; None takes them from the command line
 ) -> int:  # exit code: 0, or 2 after one line that says what is wrong
@@ -286,8 +286,10 @@ def main(
         sys.stdout.reconfigure(errors="replace")  # letters that it does not know
     try:
         notes = update_folder(course_notebooks(), folder)
-        with suppress(BrokenPipeError):  # nobody reads what is said
+        try:
             print(*notes, f"Your notebooks are in {folder}.", sep="\n", flush=True)
+        except BrokenPipeError:  # nobody reads what is said; nor need Python say it once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError) as error:
         print(f"lesson13-learn: {error}", file=sys.stderr)
         return 2
