@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from configparser import ConfigParser
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -27,10 +28,15 @@ def cells(path):
 
 
 def tracked():
-    "The files that git keeps, or every file where this is no checkout."
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    names = listing.stdout.splitlines() if listing.returncode == 0 else []
-    return [p for n in names if (p := ROOT / n).is_file()] or [p for p in ROOT.rglob("*") if p.is_file()]
+    "The files that git keeps; where there is no git, or this is no checkout, every file but hidden and made ones."
+    names = []
+    with suppress(FileNotFoundError):
+        listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+        names = listing.stdout.splitlines() if listing.returncode == 0 else []
+    made = {"_docs", "_proc", "__pycache__", "build", "dist", "learn", "lesson13.egg-info"}
+    hidden = lambda p: any(part in made or part[0] == "." for part in p.relative_to(ROOT).parts)
+    files = [ROOT / n for n in names] or [p for p in ROOT.rglob("*") if not hidden(p)]
+    return [p for p in files if p.is_file()]
 
 
 def module_of(book):
