@@ -288,7 +288,7 @@ def same_error(one: BaseException | None, other: BaseException | None) -> bool:
     return type(one) is type(other) and (not says_little or str(one) == str(other))
 
 # %% ../nbs/90_checking.ipynb #fead5677
-def try_case(exercise: Exercise, answer: Any, inputs: dict, watch: "Calls | None" = None) -> Outcome:
+def try_case(exercise: Exercise, answer: Any, inputs: dict, watch: Any = None) -> Outcome:
     "Run an answer on a copy of one case's inputs; `watch` notes the torch functions that it calls."
     after, outcome = copy.deepcopy(inputs), Outcome()
     try:
