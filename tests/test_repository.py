@@ -51,6 +51,12 @@ def test_the_course_is_whole():
     assert (ROOT / "nbs" / "index.ipynb").exists()
 
 
+def test_the_version_is_the_same_everywhere():
+    version = settings()["version"]
+    for name in ("_quarto.yml", "CITATION.cff", "CHANGELOG.md", "nbs/index.ipynb", "lesson13/__init__.py"):
+        assert version in (ROOT / name).read_text(encoding="utf-8"), name
+
+
 @pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
 def test_module_has_the_notebooks_name(book):
     names = [m[1] for c in cells(book) if (m := re.match(r"#\| *default_exp +(\S+)", "".join(c["source"])))]
