@@ -31,6 +31,9 @@ def readme() -> dict[str, bytes]:
         alt = re.search(r'^#\| fig-alt: "(.*)"$', cell.source, re.M)
         cell.source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
         for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if still := re.search(r'class="live-still"[^>]*src="data:image/png;base64,([^"]+)"', html):
+                output.data = {"image/png": still[1]}  # a live picture's still twin
             if alt and "data" in output and "image/png" in output.data:
                 output.metadata["alt"] = alt[1]
     text, resources = MarkdownExporter().from_notebook_node(book)
