@@ -43,6 +43,7 @@ if sys.platform == "linux":
 del only_this_machine, sys, torch
 """
 QUICK = 0.1  # seconds; such a cell runs a third time
+SLOW = 3  # seconds from which on it is not run again: what it computes takes its time, and was looked at
 MARKER = re.compile(r"^`?(<{7}|={7}|>{7})( |`|$)", re.M)
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -134,7 +135,7 @@ def test_runs_and_matches_its_saved_outputs(name):
             compare(old, new)
         for cell, took in zip(fresh.cells[1:], seconds, strict=True):
             try:
-                for _ in range(2 if took < QUICK else 1):
+                for _ in range(2 if took < QUICK else took < SLOW):
                     run(client, cell)
             except CellExecutionError as error:
                 raise AssertionError("runs, and does not run again:\n" + str(error)) from None
