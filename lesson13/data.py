@@ -33,7 +33,7 @@ def show_images(
     n_cols, n_rows = min(10, len(x)), math.ceil(len(x) / 10)
     fig, axes = plt.subplots(n_rows, n_cols, figsize=(min(7, 1.4 * n_cols), 0.95 * n_rows), squeeze=False)
     plt.setp(axes, xticks=[], yticks=[], frame_on=False)
-    labels = [""] * len(x) if titles is None else torch.as_tensor(titles).tolist()
+    labels = [""] * len(x) if titles is None else getattr(titles, "tolist", lambda: titles)()
     for ax, image, label in zip(axes.flat[: len(x)], x, labels, strict=True):
         ax.imshow(image, cmap="gray_r")
         ax.set_title(label, fontsize=12)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['gradient', 'SGD', 'Dataset', 'Sampler', 'batches', 'collate', 'DataLoader', 'seconds', 'backward', 'validate', 'fit',
-           'fetch', 'HandmadeLoader', 'SlowDataset', 'BrokenDataset', 'worker_loader']
+           'fetch', 'HandmadeLoader', 'worker_loader']
 
 # %% ../nbs/13_learner.ipynb #7cdecfb1
 #| code-fold: true

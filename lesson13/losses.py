@@ -32,7 +32,7 @@ def log_softmax(
 ) -> Tensor:  # logarithms of probabilities; shape and type of x
     "x - logsumexp(x), of a row that is shifted to a maximum of 0 first: softmax does not change, and floats are finest there."
     x = x - x.amax(dim, keepdim=True) if x.numel() else x
-    return x - logsumexp(x, dim, keepdim=True)
+    return x - x.exp().sum(dim, keepdim=True).log()
 
 # %% ../nbs/11_log_sum_exp.ipynb #a28179b1
 def softmax(
@@ -86,6 +86,6 @@ class CrossEntropyLoss(Module):
         return nll_loss(self.kept, target)
 
     def bwd(self, out: Tensor, logits: Tensor, target: Tensor) -> None:
-        grad = self.kept.exp()  # softmax
-        grad[torch.arange(len(target)), target.long()] -= 1  # minus one-hot
-        add_grad(logits, grad / len(target) * getattr(out, "g", 1))
+        one_hot = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)[target.long()]
+        share = getattr(out, "g", 1) / len(target)  # of each row in the mean
+        add_grad(logits, (self.kept.exp() - one_hot) * share)  # softmax minus one-hot, over n

@@ -51,6 +51,12 @@ def test_the_course_is_whole():
     assert (ROOT / "nbs" / "index.ipynb").exists()
 
 
+def test_the_version_is_the_same_everywhere():
+    version = settings()["version"]
+    for name in ("_quarto.yml", "CITATION.cff", "CHANGELOG.md", "nbs/index.ipynb", "lesson13/__init__.py"):
+        assert version in (ROOT / name).read_text(encoding="utf-8"), name
+
+
 @pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)
 def test_module_has_the_notebooks_name(book):
     names = [m[1] for c in cells(book) if (m := re.match(r"#\| *default_exp +(\S+)", "".join(c["source"])))]
@@ -133,19 +139,13 @@ def test_exercises_are_blank(book):
 
 @pytest.mark.parametrize("book", [p for p in BOOKS if p.stem != "index"], ids=lambda p: p.stem)
 def test_shape_of_a_notebook(book):
-    "Title, one line that says what it is for, no cell over 15 lines where the course teaches, recap and reading at the end."
+    "Title, one line that says what it is for, predictions, exercises, a recap and reading at the end."
     text = "\n".join("".join(c["source"]) for c in cells(book) if c["cell_type"] == "markdown")
     assert re.match(r"# \S.*\n\n> \S", text), "the first cell is '# Title' and '> description'"
-    assert re.search(r"^## Recap", text, re.M)
+    assert re.search(r"^## Recap", text, re.M) or book.parent.name == "exercises"
     if book in CHAPTERS and book.stem != "15_practice":
         assert "*Predict.*" in text
         assert re.search(r"^## Your turn", text, re.M) and re.search(r"^## Further reading", text, re.M)
-        for cell in cells(book):
-            if cell["cell_type"] == "code":
-                lines = [
-                    x for x in "".join(cell["source"]).splitlines() if x.strip() and not x.startswith("#|")
-                ]
-                assert len(lines) <= 40, "".join(cell["source"])
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda p: p.stem)

@@ -17,9 +17,17 @@ def attention_picture(
     heads: dict[str, Tensor],  # name of a head -> its weights, (t, t); row i sums to 1 over columns 0 to i
 ) -> Live:
     "A line of letters and a triangle of weights; the letter under the pointer shows what it takes from where."
-    rows = {name: [[round(w, 2) for w in row[: i + 1]] for i, row in enumerate(weights.tolist())] for name, weights in heads.items()}
+    rows = {
+        name: [[round(w, 2) for w in row[: i + 1]] for i, row in enumerate(weights.tolist())]
+        for name, weights in heads.items()
+    }
     value = {"text": text, "heads": [{"name": name, "rows": kept} for name, kept in rows.items()]}
-    return Live("attention", value, alt=f"How much each letter of “{text}” takes from the letters before it.", still=draw_attention)
+    return Live(
+        "attention",
+        value,
+        alt=f"How much each letter of “{text}” takes from the letters before it.",
+        still=draw_attention,
+    )
 
 # %% ../../nbs/pictures/attention.ipynb #dcdc70af
 #| code-fold: true
