@@ -66,7 +66,7 @@ class Value:
             grad = arrived[node]
             node.grad += grad
             for child, slope in zip(node._prev, node._slopes, strict=True):
-                if slope is not None:  # None: a closed path
+                if slope is not None:
                     arrived[child] += slope * grad
 
 # %% ../nbs/07_scalar_autograd.ipynb #a377b80b
@@ -184,29 +184,6 @@ def min(self: Value, other):
     x, y = self.data, other.data
     return Value(x if x <= y or x != x else y, (self, other), "min", _winner_takes_all(-x, -y))
 
-# %% ../nbs/07_scalar_autograd.ipynb #83a5ad88
-#| code-fold: true
-#| code-summary: "Exponents, NumPy, comparisons, copies"
-@patch
-def _power_of_values(self: Value, other: Value):
-    x, y = self.data, other.data
-    power = floats.general_power(x, y)
-    to_base = y * floats.general_power(x, y - 1) if y else None
-    to_exponent = 0.0 if x == 0 and y >= 0 else power * floats.log(x)
-    return Value(power, (self, other), "**", (to_base, to_exponent))
-
-
-Value.__rpow__ = lambda self, other: _value(other)._power_of_values(self)  # other ** self
-Value.__array_ufunc__ = None  # NumPy leaves `number * value` to us
-Value.__lt__ = lambda self, other: self.data < _value(other).data
-Value.__le__ = lambda self, other: self.data <= _value(other).data
-Value.__gt__ = lambda self, other: self.data > _value(other).data
-Value.__ge__ = lambda self, other: self.data >= _value(other).data
-Value.__eq__ = lambda self, other: (
-    self.data == _value(other).data if isinstance(other, Value | Real) else NotImplemented
-)
-Value.__reduce__ = lambda self: (Value, (self.data,))
-
 # %% ../nbs/07_scalar_autograd.ipynb #854f8f5c
 def weighted_sum(
     weights: "Iterable[Value | float]",  # n numbers
@@ -293,3 +270,26 @@ def parameters(self: Layer) -> list[Value]:
 @patch
 def parameters(self: MLP) -> list[Value]:
     return [p for layer in self.layers for p in layer.parameters()]
+
+# %% ../nbs/07_scalar_autograd.ipynb #83a5ad88
+#| code-fold: true
+#| code-summary: "Exponents, NumPy, comparisons, copies"
+@patch
+def _power_of_values(self: Value, other: Value):
+    x, y = self.data, other.data
+    power = floats.general_power(x, y)
+    to_base = y * floats.general_power(x, y - 1) if y else None
+    to_exponent = 0.0 if x == 0 and y >= 0 else power * floats.log(x)
+    return Value(power, (self, other), "**", (to_base, to_exponent))
+
+
+Value.__rpow__ = lambda self, other: _value(other)._power_of_values(self)  # other ** self
+Value.__array_ufunc__ = None  # NumPy leaves `number * value` to us
+Value.__lt__ = lambda self, other: self.data < _value(other).data
+Value.__le__ = lambda self, other: self.data <= _value(other).data
+Value.__gt__ = lambda self, other: self.data > _value(other).data
+Value.__ge__ = lambda self, other: self.data >= _value(other).data
+Value.__eq__ = lambda self, other: (
+    self.data == _value(other).data if isinstance(other, Value | Real) else NotImplemented
+)
+Value.__reduce__ = lambda self: (Value, (self.data,))
