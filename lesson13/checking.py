@@ -12,7 +12,7 @@ __all__ = ['EXERCISES', 'MEMORY', 'NOT_SET', 'TIME_LIMIT', 'PATIENCE', 'BLANK_BO
            'is_bare', 'blank_bodies', 'Fault', 'fault_in', 'fault_before_error', 'fault_of_change', 'fault_of_error',
            'cause_of_error', 'fault_in_value', 'fault_of_type', 'one_element', 'recognise', 'what_mistakes_give',
            'remembered', 'cases_and_truth', 'agrees_where_wrong', 'agrees_in_case', 'guess', 'comparable', 'factor',
-           'factor_in_words', 'is_a_size', 'Trial', 'check', 'examine', 'report_on', 'report_on_fault',
+           'factor_in_words', 'is_a_size', 'Trial', 'check', 'shows_values', 'examine', 'report_on', 'report_on_fault',
            'returned_nothing', 'not_attempted', 'passed_or_breach', 'Calls', 'without', 'hint', 'solution', 'exercises',
            'progress', 'prove', 'in_float64', 'other_strides']
 
@@ -82,6 +82,19 @@ class Exercise:
     hints: list[str] = field(default_factory=list)  # from a nudge to nearly there
     answer: Callable | None = None  # a right answer; `solution` shows its source
     reason: str = ""  # why it is right
+    minutes: int = 5  # how long it takes
+    level: int = 1  # how hard it is, from 1 to 3
+
+    @property
+    def whole_task(self) -> str:
+        "The task with its rule, and what it takes."
+        rule = getattr(self.rule, "words", "")
+        return f"{self.task}{' ' * bool(rule)}{rule}"
+
+    @property
+    def effort(self) -> str:
+        "How hard it is, and how long it takes."
+        return f"{'★' * self.level}{'☆' * (3 - self.level)} about {self.minutes} minutes"
 
 # %% ../nbs/90_checking.ipynb #dabe7d96
 @dataclass
@@ -97,8 +110,8 @@ class Truth:
     )
 
     def input_of(self, name: str) -> str:
-        'The input whose gradient is called `name`: "w" for "w.g".'
-        return self.wrt or name.partition(".")[0]
+        'The input whose gradient is called `name`: "w" for "w.g" and for "dw".'
+        return self.wrt or (name.partition(".")[0] if "." in name else name.removeprefix("d"))
 
 # %% ../nbs/90_checking.ipynb #efe83b9b
 EXERCISES: dict[str, Exercise] = {}
@@ -627,10 +640,10 @@ def fault_in(exercise: Exercise, inputs: dict, want: Outcome, got: Outcome) -> F
         )
     if set(want.values) - set(got.values):
         returned = " and ".join(describe(value) for value in got.values.values())
-        return Fault("wrong type", f"It returned {returned}.", cause=f"The task: {exercise.task}")
+        return Fault("wrong type", f"It returned {returned}.", cause=f"The task: {exercise.whole_task}")
     if exercise.truth.judge:
         sentence = exercise.truth.judge(inputs, got.values)
-        return Fault("wrong value", sentence) if sentence else None
+        return Fault("wrong value", sentence) if sentence else fault_of_change(got)
     faults = (
         fault_in_value(exercise, inputs, name, want.values[name], got.values[name]) for name in want.values
     )
@@ -676,7 +689,7 @@ def cause_of_error(exercise: Exercise, got: Outcome) -> str:
     if meaning or got.line or type(got.error) is not TypeError:
         return meaning
     a_method = exercise.name[0].isupper() and "__init__" not in got.words
-    return f"The task: {exercise.task}" if a_method else f"It is called as {exercise.signature}."
+    return f"The task: {exercise.whole_task}" if a_method else f"It is called as {exercise.signature}."
 
 # %% ../nbs/90_checking.ipynb #53bbc502
 def fault_in_value(exercise: Exercise, inputs: dict, name: str, want: Any, got: Any) -> Fault | None:
@@ -856,7 +869,15 @@ def check(
     report = examine(exercise, answer)
     notice = remember(name, report.passed) if report.status != "not attempted" else []
     report.lines = [*report.lines[: 4 if notice else 5], *notice]
+    if not shows_values():
+        print(report)
     return report
+
+
+def shows_values() -> bool:
+    "Does Python show what a call returns? In a notebook and at a prompt, not in a script."
+    ipython = sys.modules.get("IPython")
+    return hasattr(sys, "ps1") or bool(ipython and ipython.get_ipython())
 
 # %% ../nbs/90_checking.ipynb #3f359c4d
 def examine(exercise: Exercise, answer: Any) -> Report:
@@ -911,9 +932,12 @@ def returned_nothing(trial: Trial) -> bool:
 
 
 def not_attempted(exercise: Exercise, *more: str) -> Report:
-    "The report on a stub: the task, and how the answer will be called."
-    lines = [paragraph(exercise.task), f"It is called as {exercise.signature}."]
-    return Report(exercise.name, "not attempted", [*filter(None, more), *lines])
+    "The report on a stub: the task, how the answer will be called, and on a page the help, folded."
+    lines = [paragraph(exercise.whole_task), f"It is called as {exercise.signature}. {exercise.effort}."]
+    folds = [(f"Hint {i}", [hint], "") for i, hint in enumerate(exercise.hints, 1)]
+    if exercise.answer:
+        folds.append(("Solution", [exercise.reason], source_of(exercise.answer)))
+    return Report(exercise.name, "not attempted", [*filter(None, more), *lines], folds=folds)
 
 # %% ../nbs/90_checking.ipynb #b654cf91
 def passed_or_breach(exercise: Exercise, trial: Trial) -> Report:
@@ -922,7 +946,7 @@ def passed_or_breach(exercise: Exercise, trial: Trial) -> Report:
         rows = zip(trial.got, trial.cases.values(), strict=True)
         breach = next(filter(None, (exercise.rule(got.calls, inputs) for got, inputs in rows)), "")
         if breach:
-            lines = [f"The values are right, but {breach}", paragraph(f"The task: {exercise.task}", 3)]
+            lines = [f"The values are right, but {breach}", paragraph(f"The task: {exercise.whole_task}", 3)]
             return Report(exercise.name, "right values, not this way", lines, breach)
     covered = f"Right on {len(trial.cases)} cases: {'; '.join(trial.cases)}."
     return Report(exercise.name, "passed", [paragraph(covered)])
@@ -949,10 +973,12 @@ def without(*names: str) -> Callable:
         used = next((name for name, _ in calls if name in names), None)
         return f"PyTorch's {used} does the work here; write it yourself." if used else None
 
+    rule.words = f"Not with PyTorch's own {', '.join(names)}."
     return rule
 
 
 NO_AUTOGRAD = without("backward", "grad")
+NO_AUTOGRAD.words = "Not with PyTorch's autograd."
 
 # %% ../nbs/90_checking.ipynb #59b3f36a
 HINTS_GIVEN: dict[str, int] = {}
