@@ -325,3 +325,26 @@ def test_inputs_of_the_failed_case_can_be_tried():
     assert report.inputs["x"].shape == (2, 3)
     report.inputs["x"].zero_()
     assert check("relu", lambda x: x).inputs["x"].any()
+
+
+def test_help_stands_folded_below_an_answer_not_yet_attempted():
+    "So that a page shows it without running anything; the text stays short."
+    page = check("softmax", None)._repr_html_()
+    assert page.count("<details>") == 4 and "def softmax(x)" in page and "Hint 3" in page
+    assert "<details>" not in check("softmax", lambda x: x)._repr_html_()
+
+
+def test_in_a_script_check_prints_its_report(capsys, monkeypatch):
+    monkeypatch.setattr(checking, "shows_values", lambda: False)
+    check("relu", lambda x: x.clamp(min=0))
+    assert capsys.readouterr().out.startswith("relu: passed")
+    monkeypatch.setattr(checking, "shows_values", lambda: True)
+    check("relu", lambda x: x.clamp(min=0))
+    assert capsys.readouterr().out == ""
+
+
+def test_each_rule_stands_in_the_task():
+    for exercise in EXERCISES.values():
+        if exercise.rule:
+            assert getattr(exercise.rule, "words", "") or "loop" in exercise.task or "einsum" in exercise.task
+        assert 1 <= exercise.level <= 3 and exercise.minutes >= 3 and len(exercise.hints) == 3

@@ -47,7 +47,7 @@ def test_progress_is_kept_in_the_learners_folder(tmp_path, monkeypatch):
     assert found["version"] == kept.VERSION and set(found["exercises"]) == {"relu"}
     assert found["exercises"]["relu"]["attempts"] == 2 and found["exercises"]["relu"]["passed"]
     monkeypatch.setattr(kept, "SESSION", {})
-    assert f"1 of {len(EXERCISES)} passed; next: pixel_rows" in repr(progress())
+    assert f"1 of {len(EXERCISES)} passed; next: lin" in repr(progress())
     assert "<table>" in progress()._repr_html_()
     edge = "border-left:4px solid {}".format
     assert edge(COLOURS["passed"]) in progress()._repr_html_()
@@ -136,3 +136,12 @@ def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
     process.kill()
     process.wait()
     assert json.loads(path.read_text())["exercises"]["init_scale"]["passed"]
+
+
+def test_it_says_where_it_is_kept_and_what_comes_next(tmp_path):
+    "The next exercise is looked for from the latest attempt on."
+    assert "no learner's folder" in repr(progress())
+    path = learner(tmp_path)
+    check("Linear", lambda: 0)
+    check("mse_grad", lambda output, target: 0)
+    assert f"Kept in {path}" in repr(progress()) and "next: mse_grad" in repr(progress())

@@ -104,6 +104,8 @@ declare(
         "backward returns out_grad * (x > 0).",
     ],
     answer=ReLUFunction,
+    minutes=8,
+    level=2,
     reason="ctx carries what backward needs; backward gets the gradient of the output and returns one gradient for each input of forward.",
 )
 
@@ -246,6 +248,8 @@ declare(
         "backward returns three things: out_grad @ w.T, inp.T @ out_grad, and out_grad summed over the batch.",
     ],
     answer=LinearFunction,
+    minutes=12,
+    level=3,
     reason="The formulas are those of lin_grad; what is new is where things are kept, in ctx, and that backward returns a gradient for each input of forward, in their order.",
 )
 
@@ -358,5 +362,7 @@ declare(
         "After the step p.grad = None; and before it: if p.grad is not None.",
     ],
     answer=gradient_step,
+    minutes=8,
+    level=2,
     reason="Under no_grad() the change is no part of any record, and p -= … keeps the very tensor that the model holds; without clearing, the next backward() would add to .grad.",
 )

@@ -64,6 +64,7 @@ declare(
         "(5, 1) with (5,)": {"output": rand(5, 1, seed=1), "target": rand(5, seed=2)},
         "(4, 3) with (4, 3)": {"output": rand(4, 3, seed=1), "target": rand(4, 3, seed=2)},
         "a batch of one": {"output": rand(1, 1, seed=1), "target": rand(1, seed=4)},
+        "(4, 1) with (4, 1)": {"output": rand(4, 1, seed=1), "target": rand(4, 1, seed=2)},
         "output.g is there already": {
             "output": with_g(rand(3, 1, seed=1), rand(3, 1, seed=5)),
             "target": rand(3, seed=2),
@@ -96,6 +97,8 @@ declare(
         "Mind the shapes: target.reshape(output.shape). Add to output.g if it is there.",
     ],
     answer=mse_grad,
+    minutes=6,
+    level=1,
     reason="The loss is the sum of squares over n, so each element's slope is 2 · difference / n, n being the number of all elements.",
 )
 
@@ -165,6 +168,8 @@ declare(
         "inp.g gets (inp > 0) * out.g, added if inp.g is there.",
     ],
     answer=relu_grad,
+    minutes=5,
+    level=1,
     reason="Where inp is positive the output moves with it, slope 1; elsewhere nothing moves, slope 0. The mask times out.g is the gradient.",
 )
 
@@ -252,6 +257,9 @@ declare(
         "inp.g is not set: without it the layers in front get nothing.": lin_with(inp=None),
         "w.g uses out, not out.g.": lin_with(w=lambda i, o, w: i.T @ o),
         "out.g is changed in place.": lin_with(inp=lambda i, o, w: o.g.mul_(2) @ w.T / 2),
+        "w @ out.g takes w from the wrong side; the batch comes first: out.g @ w.T.": lin_with(
+            inp=lambda i, o, w: w @ o.g
+        ),
     },
     hints=[
         "Let the shapes lead: w.g is (n_in, n_out); inp is (n, n_in) and out.g (n, n_out).",
@@ -259,6 +267,8 @@ declare(
         "inp.T @ out.g, out.g.sum(0) and out.g @ w.T; add each to what is there.",
     ],
     answer=lin_grad,
+    minutes=10,
+    level=2,
     reason="Each weight meets every example, so inp.T @ out.g sums over the batch; each bias is in every row; each input reaches every output through w.",
 )
 
@@ -412,5 +422,7 @@ declare(
         "above = 2 * difference / n; below = (above @ w2.T) * (hidden > 0); each w.g is (what went in).T @ (what came back).",
     ],
     answer=forward_and_backward,
+    minutes=25,
+    level=3,
     reason="Forward keeps every tensor; backward visits them from the last to the first, and each formula needs only what its own step saw.",
 )

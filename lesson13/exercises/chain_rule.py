@@ -139,6 +139,8 @@ declare(
         "Loop over range(x.numel()), with x.view(-1) of a copy; reshape the slopes to x.shape at the end.",
     ],
     answer=numerical_grad,
+    minutes=15,
+    level=2,
     reason="Each element is nudged alone, up and down by h, and put back; the rise over 2h is the slope, with an error of the size h².",
 )
 
@@ -191,6 +193,7 @@ declare(
         "2x stands inside exp; the slope of x² is a factor of its own, exp(x²) · 2x.": chain(
             lambda x, e: math.cos(e) * math.exp(2 * x)
         ),
+        "the two results are exchanged: y comes first, then its slope.": lambda x: chain_of_three(x)[::-1],
     },
     hints=[
         "Name the steps: a = x**2, b = exp(a), y = sin(b).",
@@ -198,39 +201,163 @@ declare(
         "exp(a) is b itself, so dy/dx = cos(b) * b * 2 * x.",
     ],
     answer=chain_of_three,
+    minutes=8,
+    level=1,
     reason="Three steps, three slopes, each taken at the value that went into its step: cos(b) · exp(a) · 2x, multiplied.",
 )
 
-# %% ../../nbs/exercises/chain_rule.ipynb #ec7817ef
-def linear_jacobian(w):
-    return w
+# %% ../../nbs/exercises/chain_rule.ipynb #ac4c97d4
+def walked(
+    step: Callable = lambda g, slope: g * slope, first: float = 1.0, start: Callable = reversed
+) -> Callable:
+    "A walk along a chain of boxes with one part replaced; what it collects is in forward order."
+
+    def walk(slopes):
+        found = [first]
+        for slope in start(slopes):
+            found.append(step(found[-1], slope))
+        return found[::-1]
+
+    return walk
+
+
+def seen_from_the_front(slopes: list) -> list:
+    "The derivative of every number with respect to x."
+    return [math.prod(slopes[:i]) for i in range(len(slopes) + 1)]
+
+# %% ../../nbs/exercises/chain_rule.ipynb #61caf445
+def walk_back(slopes):
+    gradients = [1.0]
+    for slope in reversed(slopes):
+        gradients.append(gradients[-1] * slope)
+    return gradients[::-1]
 
 
 declare(
-    "linear_jacobian",
+    "walk_back",
     "05_chain_rule",
-    "linear_jacobian(w)",
-    "The Jacobian of out = x @ w for one x (n_in,), with a row for every input and a column for every output; w is (n_in, n_out).",
+    "walk_back(slopes)",
+    "x goes through a chain of boxes and becomes y; slopes lists their local slopes, the first box first. Return a list of dy/d(number) for each number on the way, from x (first) to y itself (last): one more than there are boxes.",
     cases=lambda: {
-        f"{n} in, {m} out": {"w": rand(n, m, seed=1)} for n, m in ((3, 2), (2, 4), (3, 3), (1, 2))
+        "the chain of the chapter": {"slopes": [2.0, 1.0, 0.856, 0.76]},
+        "a single box": {"slopes": [-3.0]},
+        "a flat box": {"slopes": [2.0, 0.0, -1.5]},
+        "negative slopes": {"slopes": [-2.0, 0.5, -0.25, 4.0, 3.0]},
     },
     truth=Truth(
-        lambda w: torch.autograd.functional.jacobian(lambda x: x @ w, torch.ones(len(w), dtype=w.dtype)).T
+        lambda slopes: {"the list": tuple(math.prod(slopes[i:], start=1.0) for i in range(len(slopes) + 1))}
     ),
+    run=returns("the list"),
     mistakes={
-        "this has a row for every output; here a row belongs to an input.": lambda w: w.T,
-        "the outputs are added up: this is the gradient of their sum, not the Jacobian.": lambda w: w.sum(1),
-        "these are ones; the slope of output j in input i is a weight.": lambda w: torch.ones_like(w),
-        "this is the identity: a linear layer is more than passing x on.": lambda w: torch.eye(*w.shape),
-        "the weights are multiplied with themselves; each slope is one weight.": lambda w: w @ w.T,
-        "it is flat; a Jacobian has rows and columns.": lambda w: w.reshape(-1),
-        "there is a sign too many.": lambda w: -w,
+        "these are the slopes seen from the front, by x; the walk starts at y with 1.": seen_from_the_front,
+        "the list begins with y; x comes first.": lambda slopes: walked()(slopes)[::-1],
+        "local slopes are added; along a chain they are multiplied.": walked(lambda g, slope: g + slope),
+        "y itself is missing: y moves as fast as itself, 1.": lambda slopes: walked()(slopes)[:-1],
+        "x is missing: the walk stops one box too early.": lambda slopes: walked()(slopes)[1:],
+        "the walk starts with 0, and everything stays 0; it starts with 1.": walked(first=0.0),
+        "the boxes are passed in forward order; walk from the last to the first.": walked(start=list),
+        "these are the local slopes; multiply what arrives by them.": lambda slopes: [*slopes, 1.0],
+        "only dy/dx is returned; a list with every number on the way is asked for.": lambda slopes: math.prod(
+            slopes
+        ),
+        "what arrives is divided by the local slope; it is multiplied.": walked(
+            lambda g, slope: g / slope if slope else 0.0
+        ),
     },
     hints=[
-        "Write out one output: out_j is a sum of x_i times a weight. What is its slope in x_i?",
-        "The slope of out_j in x_i is w[i, j].",
-        "Element [i, j] of the Jacobian is w[i, j]. Which matrix is that?",
+        "What is dy/dy?",
+        "A box multiplies what arrives from its right by its local slope. Which box is the first on the way back?",
+        "Start with [1.0]; for slope in reversed(slopes) append the last entry times slope; turn the list around at the end.",
     ],
-    answer=linear_jacobian,
-    reason="out_j = x_1 w_1j + x_2 w_2j + …, so the slope of out_j in x_i is w_ij: with inputs in rows, the Jacobian is w itself.",
+    answer=walk_back,
+    minutes=6,
+    level=1,
+    reason="Every number's gradient is the product of all local slopes to its right, and the walk reuses the product it has.",
+)
+
+# %% ../../nbs/exercises/chain_rule.ipynb #731ea15b
+GRAPH = {  # a title -> edges (from, to, slope), in the order of the forward pass
+    "two paths that meet": [("x", "u", 2.0), ("x", "v", -0.5), ("u", "y", 3.0), ("v", "y", 4.0)],
+    "y = x + x": [("x", "y", 1.0), ("x", "y", 1.0)],
+    "a chain": [("a", "b", 2.0), ("b", "c", -1.0), ("c", "d", 0.5)],
+    "a short cut": [("w", "h", 0.5), ("h", "k", 2.0), ("w", "k", -3.0), ("k", "L", 1.5), ("h", "L", -1.0)],
+}
+
+
+def run_paths(answer: Callable, inputs: dict) -> Iterator:
+    "The gradient of every number, from the last to the first."
+    found = answer(inputs["edges"])
+    if isinstance(found, dict):
+        yield from ((name, found.get(name)) for name in names_in(inputs["edges"]))
+    else:
+        yield "the result", found
+
+
+def names_in(edges: list) -> list[str]:
+    "Every number in a graph, the last one first."
+    return list(dict.fromkeys(name for a, b, _ in reversed(edges) for name in (b, a)))
+
+
+def over_paths(edges: list, node: str, end: str) -> float:
+    "The derivative of `end` with respect to `node`: the sum over all paths of the product of slopes."
+    return 1.0 if node == end else sum(s * over_paths(edges, b, end) for a, b, s in edges if a == node)
+
+
+def paths_with(
+    meet: Callable = lambda old, new: old + new, along: Callable = lambda g, s: g * s, start: float = 1.0
+) -> Callable:
+    "A walk back through a graph with one part replaced."
+
+    def walk(edges):
+        found = {edges[-1][1]: start}
+        for a, b, slope in reversed(edges):
+            new = along(found.get(b, 0.0), slope)
+            found[a] = meet(found[a], new) if a in found else new
+        return found
+
+    return walk
+
+# %% ../../nbs/exercises/chain_rule.ipynb #3683bd2e
+def two_paths(edges):
+    gradients = {edges[-1][1]: 1.0}
+    for start, end, slope in reversed(edges):
+        gradients[start] = gradients.get(start, 0.0) + gradients[end] * slope
+    return gradients
+
+
+declare(
+    "two_paths",
+    "05_chain_rule",
+    "two_paths(edges)",
+    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The last end is y. Return a dictionary with every number: its name -> dy/d(number).",
+    cases=lambda: {title: {"edges": list(edges)} for title, edges in GRAPH.items()},
+    truth=Truth(lambda edges: {name: over_paths(edges, name, edges[-1][1]) for name in names_in(edges)}),
+    run=run_paths,
+    mistakes={
+        "= where += must add: where two paths meet, only one of them counts.": paths_with(
+            lambda old, new: new
+        ),
+        "only the first path that arrives counts; add what the others bring.": paths_with(
+            lambda old, new: old
+        ),
+        "where paths meet, their shares are multiplied; they add up.": paths_with(lambda old, new: old * new),
+        "where paths meet, the mean is taken; the shares add up.": paths_with(
+            lambda old, new: (old + new) / 2
+        ),
+        "along a path slopes are added; they are multiplied.": paths_with(along=lambda g, s: g + s),
+        "what arrives is not used: these are the slopes of single wires.": paths_with(along=lambda g, s: s),
+        "the walk starts with 0, and everything stays 0; dy/dy is 1.": paths_with(start=0.0),
+        "y itself is missing from the dictionary: its gradient is 1.": lambda edges: {
+            name: value for name, value in two_paths(edges).items() if name != edges[-1][1]
+        },
+    },
+    hints=[
+        "Along a path slopes multiply. What happens where two paths meet?",
+        "Start with {y: 1.0} and go through reversed(edges): then everything has arrived at end before its wire is used.",
+        "gradients[start] = gradients.get(start, 0.0) + gradients[end] * slope.",
+    ],
+    answer=two_paths,
+    minutes=10,
+    level=2,
+    reason="Each wire brings its start a share, what arrived at its end times its slope; the shares of all wires add up. With = in place of += a number that is used twice would forget one use.",
 )

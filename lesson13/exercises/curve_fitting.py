@@ -78,6 +78,8 @@ declare(
         "(slopes * x[:, None] + intercepts).clamp(min=0) is (n, k); @ weights makes it (n,).",
     ],
     answer=relu_sum,
+    minutes=8,
+    level=2,
     reason="x[:, None] is (n, 1), so slopes * x[:, None] is (n, k): a row for each point, a column for each unit; @ weights adds the columns up.",
 )
 
@@ -201,6 +203,8 @@ declare(
         "With up = 1 / (peak - left) and down = 1 / (right - peak), the weights are the changes of slope: up, -up - down, and …",
     ],
     answer=hat_units,
+    minutes=15,
+    level=3,
     reason="Each unit of slope 1 begins at a bend and changes the slope of the sum there: from 0 to up, from up to -down, from -down to 0.",
 )
 
@@ -294,5 +298,7 @@ declare(
         "on = slopes * x[:, None] + intercepts > 0 is (n, k); multiply it by weights * slopes and add up each row.",
     ],
     answer=curve_slope,
+    minutes=12,
+    level=2,
     reason="A unit that is not cut is a line of slope weights * slopes; one that is cut adds nothing; and the slope of a sum is the sum of the slopes.",
 )

@@ -77,6 +77,8 @@ declare(
         "The largest byte, whatever these pictures hold, must become 1: / 255.",
     ],
     answer=pixel_rows,
+    minutes=5,
+    level=1,
     reason="flatten(1) keeps the first axis and unrolls the rest, row by row; dividing bytes by 255 with / makes floats from 0 to 1.",
 )
 
@@ -215,6 +217,8 @@ declare(
         "train is every position that is not in valid.",
     ],
     answer=stratified_split,
+    minutes=15,
+    level=3,
     reason="Sorted by label, every fifth position takes a fifth of each; what is not in valid is left for train.",
 )
 
@@ -344,5 +348,7 @@ declare(
         "First the refusals: data[:2] != bytes(2), or len(data) less than 4, or less than 4 + 4 * data[3].",
     ],
     answer=idx_header,
+    minutes=20,
+    level=3,
     reason="Byte 2 is the type and byte 3 says how many sizes follow, four bytes each, the most significant first; the length is compared before anything is believed.",
 )

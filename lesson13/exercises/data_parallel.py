@@ -98,6 +98,8 @@ declare(
         "zip(*grads_per_worker) gives the tensors of one parameter from all workers.",
     ],
     answer=average_gradients,
+    minutes=12,
+    level=2,
     reason="Each worker's gradient is a mean over its own examples; times its batch size it is a sum, and all sums over all examples are the mean.",
 )
 
@@ -196,6 +198,8 @@ declare(
         "A slice has a start, an end and a step: rows[start::step].",
     ],
     answer=share,
+    minutes=8,
+    level=2,
     reason="Like dealing cards: worker rank gets row rank and every n_workers-th one after it, so nobody can be two rows ahead.",
 )
 
@@ -332,5 +336,7 @@ declare(
         "Afterwards flat.split([g.numel() for g in grads]) cuts it, and view_as(g) gives each piece its shape.",
     ],
     answer=reduce_gradients,
+    minutes=20,
+    level=3,
     reason="Each worker scales by its part before the sum, so the sum is the weighted mean; one long tensor makes one message, and split and view_as undo the joining.",
 )

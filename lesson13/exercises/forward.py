@@ -53,6 +53,8 @@ declare(
         "x.clamp(min=...) needs one number from you.",
     ],
     answer=relu,
+    minutes=3,
+    level=1,
     reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor.",
 )
 
@@ -100,6 +102,8 @@ declare(
         "x @ w gives (n, n_out); what is left to add?",
     ],
     answer=lin,
+    minutes=3,
+    level=1,
     reason="Row i of x @ w holds n_out weighted sums of example i; b, of shape (n_out,), stretches over the rows.",
 )
 
@@ -125,6 +129,7 @@ declare(
         "errors that cancel": {"output": torch.tensor([[3.0], [1.0]]), "target": torch.tensor([1.0, 3.0])},
         "a batch of one": {"output": rand(1, 1, seed=1), "target": rand(1, seed=4)},
         "(3,) with (3,)": {"output": rand(3, seed=1), "target": rand(3, seed=2)},
+        "(4, 1) with (4, 1)": {"output": rand(4, 1, seed=1), "target": rand(4, 1, seed=2)},
     },
     truth=Truth(lambda output, target: ((output - target.reshape(output.shape)) ** 2).mean()),
     rule=without("mse_loss"),
@@ -154,6 +159,8 @@ declare(
         "difference = output - target.reshape(output.shape); then square and average.",
     ],
     answer=mse,
+    minutes=5,
+    level=1,
     reason="reshape lays the target out like the output, so the subtraction pairs each prediction with its own target.",
 )
 
@@ -189,5 +196,7 @@ declare(
         "The variance is 2 / n_in. You are asked for the standard deviation.",
     ],
     answer=init_scale,
+    minutes=5,
+    level=1,
     reason="A sum of n_in terms grows with the root of n_in, and the ReLU halves the mean square: the root of 2/n_in undoes both.",
 )

@@ -7,12 +7,14 @@ __all__ = []
 
 # %% ../../nbs/exercises/learner.ipynb #d6910de7
 #| code-fold: true
+import itertools
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from lesson13.checking import Truth, declare, rand, returns
+from lesson13.tools.report import describe
 
 # %% ../../nbs/exercises/learner.ipynb #d51d3121
 def optimizer_case(lr: float, momentum: float, first: bool = False) -> dict:
@@ -24,8 +26,8 @@ def optimizer_case(lr: float, momentum: float, first: bool = False) -> dict:
 
 
 def run_optimizer(answer: Callable, inputs: dict) -> Iterator:
-    "Call it, then look at the tensors that were handed over, not at what the lists hold now."
-    lists = {name: list(inputs[name]) for name in ("velocities", "params")}
+    "Call it, then look at the parameters that were handed over, not at what their list holds now; velocities may be new."
+    lists = {"velocities": inputs["velocities"], "params": list(inputs["params"])}
     answer(*inputs.values())
     yield from (
         (f"{name}[{i}]", tensor) for name, tensors in lists.items() for i, tensor in enumerate(tensors)
@@ -73,7 +75,7 @@ declare(
     "sgd_momentum",
     "13_learner",
     "sgd_momentum(params, grads, velocities, lr, momentum)",
-    "For each parameter, in place: velocity becomes momentum * velocity + gradient, then the parameter moves by -lr * velocity.",
+    "For each parameter: velocities[i] becomes momentum * velocities[i] + grads[i], in place or assigned; then the parameter moves by -lr * velocities[i], in place.",
     cases=lambda: {
         "two parameters in motion": optimizer_case(0.1, 0.9),
         "the first step": optimizer_case(0.5, 0.9, first=True),
@@ -83,7 +85,7 @@ declare(
     run=run_optimizer,
     mistakes={
         "the parameter moves along +velocity: uphill.": optimizer(rightly, lambda v, old, g, lr, m: lr * v),
-        "the new velocity is not kept: change it in place, or the next step starts from rest.": optimizer(
+        "the new velocity is not kept: change it in place or assign velocities[i], or the next step starts from rest.": optimizer(
             rightly, downhill, keep=False
         ),
         "the parameter moves by the gradient; the velocity is not used.": optimizer(
@@ -131,6 +133,8 @@ declare(
         "p -= lr * v changes p in place; p = p - lr * v does not.",
     ],
     answer=sgd_momentum,
+    minutes=10,
+    level=2,
     reason="The velocity remembers past gradients; in place, because the caller keeps the tensors for the next step.",
 )
 
@@ -205,5 +209,284 @@ declare(
         "torch.stack(xs) and torch.tensor([int(y) for y in ys]), as a pair.",
     ],
     answer=collate,
+    minutes=6,
+    level=1,
     reason="zip(*samples) turns a list of pairs into a pair of lists; stack makes a tensor of tensors of one shape.",
+)
+
+# %% ../../nbs/exercises/learner.ipynb #96eab616
+def loader_case(n: int, batch_size: int, shuffle: bool) -> dict:
+    "Rows that can be told apart, with labels that follow from them."
+    return {
+        "x": torch.arange(n * 2.0).reshape(n, 2),
+        "y": torch.arange(n),
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+    }
+
+
+def run_loader(answer: type, inputs: dict) -> Iterator:
+    "Go through it three times; what came each time."
+    torch.manual_seed(0)  # the same luck for every answer
+    loader = answer(*inputs.values())
+    for epoch in ("first", "second", "third"):
+        yield f"the {epoch} time through", [list(batch) for batch in itertools.islice(loader, 100)]
+
+
+def judge_loader(inputs: dict, values: dict) -> str | None:
+    "What is wrong with the batches of three epochs, if anything."
+    n, size, orders = len(inputs["y"]), inputs["batch_size"], []
+    for name, batches in values.items():
+        pairs = isinstance(batches, tuple) and all(
+            isinstance(b, tuple) and len(b) == 2 and all(isinstance(part, Tensor) for part in b)
+            for b in batches
+        )
+        if not pairs:
+            return f"{name} gave {describe(batches)}; expected batches, each a pair (x, y) of tensors."
+        if not batches:
+            return f"{name} gave nothing; `for x, y in loader` must work again and again."
+        if any(len(x) != len(y) or x.shape[1:] != (2,) for x, y in batches):
+            return f"{name} gave a batch whose x or y has another shape: x is (rows, 2), y (rows,)."
+        if any((x[:, 0] != 2 * y).any() for x, y in batches):
+            return f"{name} gave labels that do not belong to their rows."
+        order = torch.cat([y for _, y in batches]).tolist()
+        orders.append(order)
+        if sorted(order) != list(range(n)):
+            return f"{name} gave {len(order)} rows; each of the {n} must come exactly once."
+        if [len(y) for _, y in batches] != [len(part) for part in torch.arange(n).split(size)]:
+            return f"{name} gave batches of {[len(y) for _, y in batches]} rows; batch_size is {size}."
+    plain_order = list(range(n))
+    if not inputs["shuffle"]:
+        return None if orders == [plain_order] * 3 else "Without shuffle the rows come as they stand."
+    if plain_order in orders:
+        return "With shuffle the rows still come as they stand."
+    return (
+        "The order is the same each time; shuffle anew in __iter__."
+        if orders[0] == orders[1] == orders[2]
+        else None
+    )
+
+
+def loader_class(
+    order: Callable = lambda n, shuffle: torch.randperm(n) if shuffle else torch.arange(n),
+    batch: Callable = lambda x, y, rows: (x[rows], y[rows]),
+    cut: Callable = lambda order, size: order.split(size),
+    once: bool = False,
+) -> type:
+    "A loader with one part replaced; `once`: the order is made when the loader is."
+
+    class Batches:
+        def __init__(self, x, y, batch_size, shuffle):
+            self.x, self.y, self.size, self.shuffle = x, y, batch_size, shuffle
+            self.order = order(len(y), shuffle)
+
+        def __iter__(self):
+            rows_in_order = self.order if once else order(len(self.y), self.shuffle)
+            return iter([batch(self.x, self.y, rows) for rows in cut(rows_in_order, self.size)])
+
+    return Batches
+
+# %% ../../nbs/exercises/learner.ipynb #bcec6b83
+class Loader:
+    def __init__(self, x, y, batch_size, shuffle):
+        self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
+
+    def __iter__(self):
+        n = len(self.x)
+        order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        for start in range(0, n, self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield self.x[rows], self.y[rows]
+
+
+declare(
+    "Loader",
+    "13_learner",
+    "Loader(x, y, batch_size, shuffle)",
+    "A class to go through with `for x_batch, y_batch in loader`, again and again: batches of batch_size rows, the last as short as it comes, each row once an epoch. With shuffle the rows come in a new random order each time, else as they stand.",
+    cases=lambda: {
+        "20 rows, as they stand": loader_case(20, 8, False),
+        "20 rows, shuffled": loader_case(20, 8, True),
+        "a size that fits": loader_case(30, 10, True),
+        "one batch for all": loader_case(15, 64, False),
+    },
+    truth=Truth(
+        lambda **inputs: {f"the {epoch} time through": () for epoch in ("first", "second", "third")},
+        judge=judge_loader,
+    ),
+    run=run_loader,
+    mistakes={
+        "the rows are never shuffled.": loader_class(lambda n, shuffle: torch.arange(n)),
+        "the rows are always shuffled, also without shuffle.": loader_class(
+            lambda n, shuffle: torch.randperm(n)
+        ),
+        "x and y are shuffled apart, so labels lose their rows; use one order for both.": loader_class(
+            batch=lambda x, y, rows: (x[rows], y[rows.flip(0)])
+        ),
+        "the last, shorter batch is left out.": loader_class(
+            cut=lambda order, n: [rows for rows in order.split(n) if len(rows) == n]
+        ),
+        "batch_size is taken as the number of batches.": loader_class(cut=lambda order, n: order.chunk(n)),
+        "only x comes; each batch is a pair of rows and their labels.": loader_class(
+            batch=lambda x, y, rows: x[rows]
+        ),
+        "a batch is y first; x comes first.": loader_class(batch=lambda x, y, rows: (y[rows], x[rows])),
+        "rows are drawn with replacement (randint): some come twice, some never.": loader_class(
+            lambda n, shuffle: (
+                torch.randint(n, (n,), generator=torch.Generator().manual_seed(0))
+                if shuffle
+                else torch.arange(n)
+            )
+        ),
+        "labels come as they stand, only x is shuffled.": loader_class(
+            batch=lambda x, y, rows: (x[rows], y[: len(rows)])
+        ),
+    },
+    hints=[
+        "`for` calls __iter__ anew each time. What must happen in there, and not in __init__?",
+        "order = torch.randperm(n) if self.shuffle else torch.arange(n): one order, for x and y.",
+        "for start in range(0, n, self.batch_size): rows = order[start : start + self.batch_size]; yield self.x[rows], self.y[rows].",
+    ],
+    answer=Loader,
+    minutes=12,
+    level=2,
+    reason="__iter__ is a generator: each `for` starts it anew, so each epoch gets its own order. One order for x and y keeps every row with its label.",
+)
+
+# %% ../../nbs/exercises/learner.ipynb #8e1ab440
+def fit_case(train: tuple, valid: tuple, epochs: int) -> dict:
+    "Batches of different sizes; x is one number a row, the losses follow from it."
+    batches = lambda sizes, first: [
+        (torch.full((n, 1), first + i), torch.zeros(n)) for i, n in enumerate(sizes)
+    ]
+    return {"train_loader": batches(train, 1.0), "valid_loader": batches(valid, 10.0), "epochs": epochs}
+
+
+def run_fit(answer: Callable, inputs: dict) -> Iterator:
+    "What was trained and measured, in order, then what was returned."
+    log, steps = [], itertools.count(1)
+
+    def train_step(x, y):
+        log.append(f"train {int(x[0, 0])}")
+        next(steps)
+        return 1.0
+
+    def measure(x, y):
+        log.append(f"measure {int(x[0, 0])}")
+        return float(x[0, 0]) + len(log)
+
+    found = answer(train_step, measure, *inputs.values())
+    yield "what was trained and measured, in order", " ".join(log)
+    yield "the losses", found
+
+
+def true_fit(train_loader: list, valid_loader: list, epochs: int) -> dict:
+    "The same, by counting."
+    log, losses = [], []
+    for _ in range(epochs):
+        log += [f"train {int(x[0, 0])}" for x, _ in train_loader]
+        total = 0.0
+        for x, _ in valid_loader:
+            log.append(f"measure {int(x[0, 0])}")
+            total += (float(x[0, 0]) + len(log)) * len(x)
+        losses.append(total / sum(len(x) for x, _ in valid_loader))
+    return {"what was trained and measured, in order": " ".join(log), "the losses": tuple(losses)}
+
+
+def fit_with(
+    mean: Callable = lambda losses, sizes: (
+        sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes)
+    ),
+    order: str = "train measure",
+    train_on: str = "train",
+    measure_on: str = "valid",
+    returned: Callable = lambda found: found,
+    epochs_of: Callable = lambda epochs: epochs,
+) -> Callable:
+    "A fit with one part replaced."
+
+    def fit(train_step, measure, train_loader, valid_loader, epochs):
+        loaders, found = {"train": train_loader, "valid": valid_loader}, []
+        for _ in range(epochs_of(epochs)):
+            for what in order.split():
+                if what == "train":
+                    for x, y in loaders[train_on]:
+                        train_step(x, y)
+                else:
+                    pairs = [(measure(x, y), len(x)) for x, y in loaders[measure_on]]
+                    found.append(mean([loss for loss, _ in pairs], [n for _, n in pairs]))
+        return returned(found)
+
+    return fit
+
+
+def measured_last(train_step, measure, train_loader, valid_loader, epochs):
+    "Measures once, after all epochs."
+    for _ in range(epochs):
+        for x, y in train_loader:
+            train_step(x, y)
+    return fit_with(order="measure", epochs_of=lambda n: 1)(
+        train_step, measure, train_loader, valid_loader, 1
+    )
+
+# %% ../../nbs/exercises/learner.ipynb #cc90d87f
+def fit(train_step, measure, train_loader, valid_loader, epochs):
+    losses = []
+    for _ in range(epochs):
+        for x, y in train_loader:
+            train_step(x, y)
+        total, n = 0.0, 0
+        for x, y in valid_loader:
+            total += measure(x, y) * len(x)
+            n += len(x)
+        losses.append(total / n)
+    return losses
+
+
+declare(
+    "fit",
+    "13_learner",
+    "fit(train_step, measure, train_loader, valid_loader, epochs)",
+    "In each epoch call train_step(x, y) for every batch of train_loader, then measure(x, y) for every batch of valid_loader; measure returns the mean loss of its batch. Return a list with one validation loss for each epoch: the mean over all validation rows, so that a short batch counts less.",
+    cases=lambda: {
+        "two epochs": fit_case((3, 3, 2), (4, 1), 2),
+        "one epoch": fit_case((2, 2), (3, 2, 1), 1),
+        "three epochs, one batch each": fit_case((4,), (2,), 3),
+    },
+    truth=Truth(true_fit),
+    run=run_fit,
+    mistakes={
+        "the validation loss is measured before the epoch's training; measure after it.": fit_with(
+            order="measure train"
+        ),
+        "the network is trained on the validation batches; they are only measured.": fit_with(
+            train_on="valid"
+        ),
+        "the loss is measured on the training batches; use valid_loader.": fit_with(measure_on="train"),
+        "every batch counts the same; weigh each loss by the rows of its batch.": fit_with(
+            mean=lambda losses, sizes: sum(losses) / len(losses)
+        ),
+        "the losses of the batches are added up; take the mean over the rows.": fit_with(
+            mean=lambda losses, sizes: sum(losses)
+        ),
+        "the loss of the last validation batch is kept; take the mean over all rows.": fit_with(
+            mean=lambda losses, sizes: losses[-1]
+        ),
+        "only one epoch is run: return stands inside the loop.": fit_with(epochs_of=lambda n: 1),
+        "only the last epoch's loss is returned; a list with one for each is asked for.": fit_with(
+            returned=lambda found: found[-1]
+        ),
+        "the validation loss is measured once, at the end; measure after every epoch.": measured_last,
+        "nothing is trained.": fit_with(order="measure"),
+        "one epoch too many is run.": fit_with(epochs_of=lambda n: n + 1),
+    },
+    hints=[
+        "Two loops stand inside the loop over the epochs, one after the other.",
+        "The total of an epoch and its count of rows must start from 0 in every epoch.",
+        "total += measure(x, y) * len(x); n += len(x); after the loop losses.append(total / n).",
+    ],
+    answer=fit,
+    minutes=10,
+    level=2,
+    reason="Training and measuring take turns, so each entry of the list says what the network could do after that epoch. Rows, not batches, count the same.",
 )

@@ -75,6 +75,8 @@ declare(
         "m + (x - m[..., None]).exp().sum(-1).log(), with m = x.max(-1).values.",
     ],
     answer=logsumexp,
+    minutes=8,
+    level=2,
     reason="exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m.",
 )
 
@@ -132,6 +134,8 @@ declare(
         "Shift by the maximum first: s = x - max; then s - s.exp().sum(-1, keepdim=True).log().",
     ],
     answer=log_softmax,
+    minutes=6,
+    level=2,
     reason="log(exp(x) / sum) = x - log(sum): the logarithm is taken on paper, so no exponential is divided and none is lost.",
 )
 
@@ -211,6 +215,9 @@ declare(
         "logsumexp lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
             -picked(x - x.logsumexp(1), t).mean()
         ),
+        "log_probs[target] picks whole rows; pick one number in each row, [range(n), target].": lambda x, t: (
+            -log_soft(x, 1)[t % len(t)].mean()
+        ),
     },
     hints=[
         "Two parts that you have: log_softmax, then nll_loss.",
@@ -218,6 +225,8 @@ declare(
         "Pick [torch.arange(n), target], take the mean, turn the sign.",
     ],
     answer=cross_entropy,
+    minutes=10,
+    level=2,
     reason="Cross entropy is log-softmax followed by the negative log-likelihood; the shift by the maximum keeps exp small.",
 )
 
@@ -299,6 +308,8 @@ declare(
         "p = softmax(logits); p[torch.arange(n), target] -= 1; return p / n.",
     ],
     answer=cross_entropy_grad,
+    minutes=12,
+    level=3,
     reason="The loss of a row is logsumexp(x) - x[target]: the slope of the first is softmax, of the second the one-hot row. The mean divides by n.",
 )
 
@@ -347,5 +358,7 @@ declare(
         "Keep self.logits, self.target and the softmax self.p; take 1 from self.p[rows, target], divide by n.",
     ],
     answer=CrossEntropyLoss,
+    minutes=12,
+    level=3,
     reason="The call keeps the logits, the target and the softmax; backward needs nothing else.",
 )

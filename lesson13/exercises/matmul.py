@@ -128,6 +128,9 @@ declare(
         "the result has the wrong shape: it must be (n, p), the rows of a by the columns of b.": three_loops(
             lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), lambda a, b: torch.zeros_like(a)
         ),
+        "the total is not set back to 0 for each element, so what came before is still in it.": lambda a, b: (
+            (a @ b).flatten().cumsum(0).reshape(len(a), -1)
+        ),
     },
     hints=[
         "Which element of the result does row i of a and column j of b make? What is added up for it?",
@@ -135,6 +138,8 @@ declare(
         "Innermost line: c[i, j] += a[i, k] * b[k, j].",
     ],
     answer=matmul_loops,
+    minutes=10,
+    level=1,
     reason="Row i of a meets column j of b; k walks along both, and each product is added to what is there.",
 )
 
@@ -197,6 +202,8 @@ declare(
         "c[i, j] = (a[i] * b[:, j]).sum().",
     ],
     answer=matmul_dot,
+    minutes=5,
+    level=1,
     reason="a[i] * b[:, j] multiplies m pairs at once, and sum adds them: the innermost loop has become one step.",
 )
 
@@ -228,7 +235,7 @@ declare(
     "matmul_broadcast",
     "02_matmul",
     "matmul_broadcast(a, b)",
-    "Multiply two matrices with one loop: stretch a row of a against the whole of b by broadcasting.",
+    "Multiply two matrices with one loop, or with none: stretch a row of a against the whole of b by broadcasting.",
     **PRODUCT,
     rule=broadcast_rule,
     mistakes={
@@ -256,6 +263,8 @@ declare(
         "c[i] = (a[i, :, None] * b).sum(dim=0).",
     ],
     answer=matmul_broadcast,
+    minutes=8,
+    level=2,
     reason="a[i, :, None] is a column (m, 1); it stretches over the p columns of b (m, p), and the sum over dim 0 leaves p numbers.",
 )
 
@@ -303,6 +312,8 @@ declare(
         'torch.einsum("ij,jk->..", a, b), with two letters for the dots.',
     ],
     answer=matmul_einsum,
+    minutes=4,
+    level=1,
     reason="j stands in both inputs and not in the output: einsum multiplies along it and adds up.",
 )
 
@@ -400,5 +411,7 @@ declare(
         "For a pair: if x == 1 take y; if y == 1 or x == y take x; else raise ValueError. Reverse at the end.",
     ],
     answer=broadcast_shape,
+    minutes=15,
+    level=3,
     reason="Pair the sizes from the right; a missing one counts as 1. A 1 stretches to the other size, equal sizes stay, anything else does not fit.",
 )

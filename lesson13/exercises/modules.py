@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/exercises/modules.ipynb #5df22728
 #| code-fold: true
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,14 +32,35 @@ from lesson13.exercises.backward import (
 from lesson13.exercises.forward import error_of
 
 # %% ../../nbs/exercises/modules.ipynb #c3c9a645
+def made_from(answer: type, *parameters: Tensor) -> Any:
+    "A layer around parameters: Linear(w, b), Linear.from_weights(w, b), or Linear(n_in, n_out) with w and b put in."
+    if hasattr(answer, "from_weights"):
+        return answer.from_weights(*parameters)
+    if parameters and "n_in" in str(inspect.signature(answer)):
+        layer = answer(*parameters[0].shape)
+        layer.w, layer.b = parameters
+        return layer
+    return answer(*parameters)
+
+
 def run_layer(*parameters: str) -> Callable:
-    "How to use a layer class made from `parameters`: forward, a gradient for what came out, backward."
+    "How to use a layer class made from `parameters`: two passes, with another layer called during the second."
 
     def run(answer, inputs):
-        layer = answer(*(inputs[name] for name in parameters))
+        layer = made_from(answer, *(inputs[name] for name in parameters))
+        other = made_from(answer, *(inputs[name].clone() for name in parameters))
+        yield "layer(inp)", layer(inputs["inp"])
+        before = inputs["inp"][:1] + 1  # a pass before, of another size, whose gradients are 0
+        if getattr(inputs["inp"], "g", None) is not None:
+            before.g = inputs["inp"].g[:1].clone()
+        earlier = layer(before)
+        if isinstance(earlier, Tensor):
+            earlier.g = torch.zeros_like(earlier)
+            layer.backward()
+            yield "an earlier pass", 1.0  # it went through
         out = layer(inputs["inp"])
-        yield "layer(inp)", out
         if isinstance(out, Tensor):
+            other(inputs["inp"][:1] - 1)  # another layer of the class is called in between
             out.g = inputs["upstream"].clone()
             layer.backward()
             yield from ((f"{name}.g", look_up(inputs, f"{name}.g")) for name in (*parameters, "inp"))
@@ -81,6 +103,19 @@ def linear_class(
     )
 
 
+def on_the_class(layer: type) -> type:
+    "The same, but what the call saw is kept on the class."
+
+    class Shared(layer):
+        inp = property(lambda self: Shared.seen[0], lambda self, inp: setattr(Shared, "seen", [inp, None]))
+        out = property(lambda self: Shared.seen[1], lambda self, out: Shared.seen.__setitem__(1, out))
+
+    return Shared
+
+
+ON_THE_CLASS = "what a call saw is kept on the class, where all layers share it; keep it on self."
+
+
 class OnCopies(linear_class()):
     "Keeps copies of its parameters."
 
@@ -110,7 +145,7 @@ declare(
     "Linear",
     "09_modules",
     "Linear(w, b)",
-    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() sets w.g, b.g and inp.g, adding to those that are there.",
+    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() sets w.g, b.g and inp.g, adding to those that are there. Linear(n_in, n_out) with attributes w and b, or with from_weights(w, b), is fine too.",
     cases=lambda: {title: linear_case(*sizes) for title, sizes in LAYER_CASES.items()},
     truth=Truth(
         lambda w, b, inp, upstream: {"layer(inp)": inp @ w + b},
@@ -126,6 +161,7 @@ declare(
             keep=torch.clone
         ),
         "backward sets nothing.": linear_class(lambda inp, out, w, b: None),
+        ON_THE_CLASS: on_the_class(linear_class()),
         "a ReLU is applied; a linear layer has none.": linear_class(
             forward=lambda x, w, b: (x @ w + b).clamp(min=0)
         ),
@@ -137,6 +173,8 @@ declare(
         "backward: the three lines of lin_grad with self.inp, self.out, self.w, self.b.",
     ],
     answer=Linear,
+    minutes=12,
+    level=2,
     reason="The call keeps what came in and the very tensor that it returns; backward finds the gradient on that tensor, because it is the same object.",
 )
 
@@ -186,6 +224,7 @@ declare(
     rule=NO_AUTOGRAD,
     mistakes={sentence: relu_class(relu_back(slope)) for sentence, slope in RELU_SLOPES.items()}
     | {
+        ON_THE_CLASS: on_the_class(relu_class()),
         "= where += must add: inp.g was there already.": relu_class(
             relu_back(lambda x, g: (x > 0) * g, overwrite_g)
         ),
@@ -205,6 +244,8 @@ declare(
         "backward: self.inp.g gets (self.inp > 0) * self.out.g, added if it is there.",
     ],
     answer=ReLU,
+    minutes=6,
+    level=1,
     reason="The input tells where the gradient may pass; it is kept from the call, with the tensor that is returned.",
 )
 
@@ -293,6 +334,8 @@ declare(
         "backward: self.output.g = 2 * difference / difference.numel().",
     ],
     answer=MSELoss,
+    minutes=8,
+    level=2,
     reason="The loss is where the way back starts, so backward needs no gradient to arrive: it puts 2 · difference / n onto the output.",
 )
 
@@ -409,7 +452,7 @@ declare(
     "Sequential",
     "09_modules",
     "Sequential(*layers)",
-    "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first.",
+    "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first. No layer stands in it twice.",
     cases=lambda: {
         "three layers whose order matters": sequence_case(Times(3.0), Plus(-0.5), Squared(0)),
         "four layers": sequence_case(Squared(0), Times(-2.0), Squared(0), Plus(1.0)),
@@ -453,5 +496,7 @@ declare(
         "backward: for layer in reversed(self.layers): layer.backward().",
     ],
     answer=Sequential,
+    minutes=8,
+    level=2,
     reason="Each layer's output is the next one's input, the same object, so going backward in reverse order every layer finds its gradient ready.",
 )

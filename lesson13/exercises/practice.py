@@ -8,11 +8,12 @@ __all__ = []
 # %% ../../nbs/exercises/practice.ipynb #241d3d60
 #| code-fold: true
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
-from lesson13.checking import Truth, declare, rand, sets, without
+from lesson13.checking import Truth, declare, rand, returns, sets, without
 from lesson13.exercises.backward import IN_BACKWARD_ORDER, PASS_MISTAKES, by_hand, network, network_case
 from lesson13.exercises.losses import (
     READY_MADE,
@@ -27,6 +28,7 @@ from lesson13.exercises.losses import (
     soft,
     true_cross_entropy,
 )
+from lesson13.tools.report import describe
 
 # %% ../../nbs/exercises/practice.ipynb #e4a2fc0f
 def softmax(x):
@@ -65,6 +67,9 @@ declare(
         ),
         "the signs are turned round: the largest logit must get the largest share.": lambda x: soft(-x, -1),
         "x is divided by its maximum; subtract it.": lambda x: soft(x / x.amax(-1, keepdim=True), -1),
+        "everything is divided by one sum over all rows; each row has its own.": lambda x: (
+            x.exp() / x.exp().sum()
+        ),
     },
     hints=[
         "Exponentials, divided by their sum along a row.",
@@ -72,6 +77,8 @@ declare(
         "e = (x - x.max(-1, keepdim=True).values).exp(); divide by its sum with keepdim=True.",
     ],
     answer=softmax,
+    minutes=6,
+    level=1,
     reason="A constant taken from every logit of a row cancels, so the maximum may go: the largest exponent is then 0, and nothing overflows.",
 )
 
@@ -121,6 +128,9 @@ declare(
         "log_softmax is applied; log_probs are logarithms already, and are only picked from.": lambda p, t: (
             true_cross_entropy(p, t)
         ),
+        "log_probs[target] picks whole rows; pick one number in each row, [range(n), target].": lambda p, t: (
+            -p[t].mean()
+        ),
     },
     hints=[
         "One number of each row counts: which?",
@@ -128,6 +138,8 @@ declare(
         "Take the mean, and turn the sign.",
     ],
     answer=nll_loss,
+    minutes=6,
+    level=2,
     reason="Indexing with two lists pairs them: row 0 with target[0], row 1 with target[1], and so on.",
 )
 
@@ -201,5 +213,132 @@ declare(
         "w2.g = active.T @ above; below = (above @ w2.T) * (hidden > 0); then the first layer.",
     ],
     answer=whole_network,
+    minutes=30,
+    level=3,
     reason="Only the loss differs from forward_and_backward: its slope at the logits is (softmax - one-hot) / n, and the rest of the way back is the same.",
+)
+
+# %% ../../nbs/exercises/practice.ipynb #07dd3425
+def small_digits(seed: int, random_labels: bool = False) -> SimpleNamespace:
+    "Ten blurred patterns of 8 × 8, 300 to train on and 100 to validate with."
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.rand(10, 64, generator=generator).round()
+    y = torch.arange(400)[torch.randperm(400, generator=generator)] % 10
+    x = (patterns[y] + 0.4 * torch.randn(400, 64, generator=generator)).clamp(0, 1)
+    y_valid = torch.randint(10, (100,), generator=generator) if random_labels else y[300:]
+    return SimpleNamespace(
+        x_train=x[:300], y_train=y[:300], x_valid=x[300:], y_valid=y_valid, image_shape=(8, 8), n_classes=10
+    )
+
+
+def judge_share_right(inputs: dict, values: dict) -> str | None:
+    "What a share of right digits says, if it is not what it should be."
+    share, by_chance = values["the share"], "random" in inputs["digits"].kind
+    if not isinstance(share, Tensor) or share.numel() != 1:
+        return f"It returned {describe(share)}; expected one number, the share of right digits."
+    share = float(share)
+    if not 0 <= share <= 1:
+        return f"It returned {share:.4g}; a share lies between 0 and 1: divide the number of right digits by their number."
+    if by_chance and share > 0.4:
+        return f"The validation labels are drawn at random here, so about 0.1 of them can be right, and it returned {share:.3g}. {SEEN}"
+    if not by_chance and share < 0.3:
+        return f"It returned {share:.3g}, and chance alone gives 0.1. Is the network trained, and does its loss fall?"
+    if not by_chance and share < 0.9:
+        return f"It returned {share:.3g}; more than 0.9 is in reach here. Train longer, or with another learning rate."
+    return None
+
+
+SEEN = "Is the share measured on digits that the network was trained on?"
+
+
+def digits_case(seed: int, kind: str) -> dict:
+    "The digits, and what kind they are."
+    digits = small_digits(seed, "random" in kind)
+    digits.kind = kind
+    return {"digits": digits}
+
+
+def trained(
+    steps: int = 60,
+    lr: float = 0.5,
+    on: str = "train",
+    measured_on: str = "valid",
+    share: Callable = lambda right: right.float().mean(),
+) -> Callable:
+    "Training on all rows at once, with one part replaced."
+
+    def train_mine(digits):
+        generator = torch.Generator().manual_seed(1)
+        shapes = (64, 32), (32,), (32, 10), (10,)
+        w1, b1, w2, b2 = params = [
+            (0.2 * torch.randn(*shape, generator=generator)).requires_grad_() for shape in shapes
+        ]
+        model = lambda x: (x @ w1 + b1).relu() @ w2 + b2
+        x, y = getattr(digits, f"x_{on}"), getattr(digits, f"y_{on}")
+        for _ in range(steps):
+            gradients = torch.autograd.grad(torch.nn.functional.cross_entropy(model(x), y), params)
+            with torch.no_grad():
+                for p, g in zip(params, gradients, strict=True):
+                    p -= lr * g
+        x, y = getattr(digits, f"x_{measured_on}"), getattr(digits, f"y_{measured_on}")
+        return share(model(x).argmax(1) == y).item()
+
+    return train_mine
+
+# %% ../../nbs/exercises/practice.ipynb #ef12c8b2
+def train_mine(digits):
+    n_hidden, lr, epochs, batch_size = 50, 0.2, 30, 32
+    sizes = digits.x_train.shape[1], n_hidden, digits.n_classes
+    w1 = (torch.randn(*sizes[:2]) * (2 / sizes[0]) ** 0.5).requires_grad_()
+    w2 = (torch.randn(*sizes[1:]) * (2 / sizes[1]) ** 0.5).requires_grad_()
+    b1, b2 = torch.zeros(sizes[1], requires_grad=True), torch.zeros(sizes[2], requires_grad=True)
+
+    def model(x):
+        return (x @ w1 + b1).relu() @ w2 + b2
+
+    for _ in range(epochs):
+        for rows in torch.randperm(len(digits.x_train)).split(batch_size):
+            loss = torch.nn.functional.cross_entropy(model(digits.x_train[rows]), digits.y_train[rows])
+            loss.backward()
+            with torch.no_grad():
+                for p in (w1, b1, w2, b2):
+                    p -= lr * p.grad
+                    p.grad = None
+    return (model(digits.x_valid).argmax(1) == digits.y_valid).float().mean().item()
+
+
+declare(
+    "train_mine",
+    "15_practice",
+    "train_mine(digits)",
+    "Make a network, train it on digits.x_train (n, 64) and digits.y_train (n,), and return the share of digits.x_valid that it gets right, from 0 to 1. Here digits are 300 rows to train on, made for the check; more than 0.9 is in reach. All that PyTorch and the course have ready is allowed.",
+    cases=lambda: {
+        "ten patterns": digits_case(1, "ten patterns"),
+        "validation labels at random": digits_case(2, "random"),
+    },
+    truth=Truth(lambda digits: {"the share": 1.0}, judge=judge_share_right),
+    run=returns("the share"),
+    mistakes={
+        "the network is not trained: it answers by chance.": trained(steps=0),
+        "the step goes uphill: subtract lr times the gradient.": trained(lr=-0.5),
+        "the share is measured on the digits it was trained on; measure on x_valid.": trained(
+            measured_on="train"
+        ),
+        "the number of right digits is returned; divide by how many there are.": trained(
+            share=lambda right: right.sum()
+        ),
+        "the share of wrong digits is returned.": trained(share=lambda right: 1 - right.float().mean()),
+        "this is in percent; a share lies between 0 and 1.": trained(
+            share=lambda right: 100 * right.float().mean()
+        ),
+    },
+    hints=[
+        "Four parts: parameters, a loop over epochs, a loop over batches, and at the end the share.",
+        "Start weights at a standard deviation of the root of 2 / n_in, take 50 hidden units, batches of 32, a learning rate of 0.2 and 30 epochs.",
+        "The share: (model(digits.x_valid).argmax(1) == digits.y_valid).float().mean().item().",
+    ],
+    answer=train_mine,
+    minutes=40,
+    level=3,
+    reason="Forward, loss, back, step, batch after batch, until the loss stays down; and the share is measured on digits that no step has seen.",
 )

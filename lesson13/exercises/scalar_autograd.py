@@ -117,6 +117,8 @@ declare(
         "Define backward(out_grad) inside, with two += lines, and return a.data * b.data, backward.",
     ],
     answer=value_mul,
+    minutes=6,
+    level=1,
     reason="The slope of a·b in a is b, and in b it is a, each times the gradient that arrives. += because an operand may be used elsewhere, or twice here.",
 )
 
@@ -192,6 +194,8 @@ declare(
         "t = math.tanh(a.data); backward adds (1 - t**2) * out_grad to a.grad.",
     ],
     answer=value_tanh,
+    minutes=6,
+    level=1,
     reason="The slope of tanh is 1 - tanh²: compute the value once, keep it, and use it on the way back.",
 )
 
@@ -203,7 +207,8 @@ def power(a: Box, k: float) -> float:
 # %% ../../nbs/exercises/scalar_autograd.ipynb #ae015c83
 def value_pow(a, k):
     def backward(out_grad):
-        a.grad += k * a.data ** (k - 1) * out_grad
+        if k != 0:
+            a.grad += k * a.data ** (k - 1) * out_grad
 
     return a.data**k, backward
 
@@ -212,12 +217,13 @@ declare(
     "value_pow",
     "07_scalar_autograd",
     "value_pow(a, k)",
-    "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad.",
+    "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad. k may be 0: the slope is 0 then, also where a.data is 0.",
     cases=lambda: {
         "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
         "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
         "one over": {"a": Box(4.0), "k": -1, "upstream": 3.0},
         "a root": {"a": Box(9.0, 1.0), "k": 0.5, "upstream": 2.0},
+        "0 to the power 0": {"a": Box(0.0, 1.0), "k": 0, "upstream": 2.0},
     },
     truth=Truth(
         lambda a, k, upstream: {"the value": a.data**k},
@@ -228,6 +234,9 @@ declare(
     mistakes={
         "= where += must add: the gradient that was there is lost.": operation(
             power, lambda a, k, g: k * a.data ** (k - 1) * g, put=lambda old, new: new
+        ),
+        "at k = 0 the formula divides by zero where a.data is 0; the slope of a constant is 0.": operation(
+            power, lambda a, k, g: k * a.data ** (k - 1) * g
         ),
         "out_grad is not used: multiply by the gradient that arrives.": operation(
             power, lambda a, k, g: k * a.data ** (k - 1)
@@ -249,14 +258,19 @@ declare(
         "a.grad is a factor; the gradient that arrives is out_grad.": operation(
             power, lambda a, k, g: k * a.data ** (k - 1) * a.grad
         ),
+        "** binds before -: a.data ** k - 1 is not a.data ** (k - 1).": operation(
+            power, lambda a, k, g: k * (a.data**k - 1) * g
+        ),
     },
     hints=[
         "What is the slope of x**3? And of x**k?",
         "k * x**(k - 1), with x = a.data.",
-        "backward adds k * a.data ** (k - 1) * out_grad to a.grad.",
+        "backward adds k * a.data ** (k - 1) * out_grad to a.grad, unless k is 0.",
     ],
     answer=value_pow,
-    reason="The slope of x^k is k · x^(k-1), also for negative and fractional k, times the gradient that arrives.",
+    minutes=8,
+    level=2,
+    reason="The slope of x^k is k · x^(k-1), also for negative and fractional k, times the gradient that arrives. With k = 0 the power is 1 everywhere, so its slope is 0; the formula would divide by zero at 0.",
 )
 
 # %% ../../nbs/exercises/scalar_autograd.ipynb #383d5e5d
@@ -296,6 +310,7 @@ GRAPHS = {
     "a node that root does not reach": ("b", {"a": [], "b": ["a"], "z": ["b"]}),
     "a root alone": ("a", {"a": []}),
     "a long path first": ("e", {"a": [], "b": ["a"], "c": ["b"], "e": ["c", "a"]}),
+    "names in no order": ("m", {"z": [], "k": ["z"], "x": ["k"], "m": ["x", "z"]}),
 }
 
 
@@ -382,6 +397,9 @@ declare(
             root,
         ],
         "append stands inside the loop over the children: a node without children never gets there.": in_loop,
+        "the names are sorted; the order follows from who is whose child.": lambda root, children: sorted(
+            reach(root, children)
+        ),
     },
     hints=[
         "When may a node be appended? Only when everything below it has been.",
@@ -389,5 +407,7 @@ declare(
         "visit: if node is new, add it to the set, visit each child, then append node.",
     ],
     answer=topological_order,
+    minutes=15,
+    level=3,
     reason="A node is appended after all its children have been, and a visited node is not visited again.",
 )

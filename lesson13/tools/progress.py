@@ -96,6 +96,7 @@ def remember(name: str, passed: bool) -> list[str]:
     records, notices, path = read_progress()
     record = records.get(name, {"attempts": 0, "passed": ""})
     day = str(date.today()) if passed else record["passed"]
+    records.pop(name, None)  # the latest attempt stands last
     records[name] = {"attempts": record["attempts"] + 1, "passed": day}
     return [*notices, *write_progress(records, path)][:1]
 
@@ -119,7 +120,7 @@ class Listing(list):
         tables = ""
         for notebook, group in itertools.groupby(self.exercises, lambda exercise: exercise.notebook):
             rows = "".join(
-                f"{cell}{code}{html.escape(exercise.signature)}</code><br>{html.escape(exercise.task)}</td></tr>"
+                f"{cell}{code}{html.escape(exercise.signature)}</code><br>{html.escape(exercise.whole_task)}<br>{exercise.effort}</td></tr>"
                 for exercise in group
             )
             head_row = f"<thead>{head}{html.escape(notebook)}</th></tr></thead>"
@@ -137,9 +138,11 @@ class Progress:
 
     @property
     def title(self) -> str:
-        "The first line: how many are passed, and which comes next."
+        "The first line: how many are passed, and which comes next, seen from the latest attempt."
         done = [name for name in self.listing if self.records.get(name, {}).get("passed")]
-        left = [name for name in self.listing if name not in done][:1]
+        latest = next((name for name in reversed(self.records) if name in self.listing), None)
+        start = self.listing.index(latest) if latest else 0
+        left = [name for name in self.listing[start:] + self.listing[:start] if name not in done][:1]
         return f"{len(done)} of {len(self.listing)} passed" + (f"; next: {left[0]}" if left else "")
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -154,12 +157,18 @@ class Progress:
         return rows
 
     def remarks(self) -> list[str]:
-        "The lines under the table: what the squares mean, what to write again, and notices."
+        "The lines under the table: what the squares mean, what to write again, where it is kept, and notices."
         week_ago = str(date.today() - timedelta(days=7))
         passed = {name: self.records[name]["passed"] for name in self.listing if name in self.records}
         again = [name for name in sorted(passed, key=passed.get) if "" < passed[name] <= week_ago][:5]
         repeat = [f"Passed a week ago or more, worth writing again: {', '.join(again)}"] if again else []
-        return ["■ passed  ◧ tried  □ not yet", *repeat, *self.notices]
+        path = progress_file()
+        kept = (
+            f"Kept in {path}."
+            if path
+            else "Kept for this session only: this is no learner's folder. `make learn` makes one."
+        )
+        return ["■ passed  ◧ tried  □ not yet", *repeat, kept, *self.notices]
 
     def __repr__(self) -> str:
         rows = [f"{name:<20}{marks:<10}{count}" for name, marks, count in self.rows()]
