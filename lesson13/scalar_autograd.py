@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .pictures.graph import draw_graph
 from .tools import floats
 
-# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
+# %% ../nbs/07_scalar_autograd.ipynb #9734d921
 _births = count()  # 0, 1, 2, … a serial number for each node
 
 
@@ -27,7 +27,7 @@ def _value(x) -> "Value":
     "A plain number as a leaf; a Value as it is."
     return x if isinstance(x, Value) else Value(x)
 
-
+# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
 class Value:
     """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
     Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
@@ -54,17 +54,6 @@ class Value:
         other = _value(other)
         return Value(self.data * other.data, (self, other), "*", (other.data, self.data))
 
-    def exp(self):
-        e = floats.exp(self.data)
-        return Value(e, (self,), "exp", (e,))
-
-    def __pow__(self, k):
-        if isinstance(k, Value):
-            return self._power_of_values(k)  # the exponent moves too: see "At the edges"
-        k = float(k)
-        slope = k * floats.power(self.data, k - 1) if k else None  # x ** 0 is 1 everywhere
-        return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
-
     def backward(self) -> None:
         "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
         arrived, to_visit = {self: 1.0}, [self]
@@ -77,8 +66,23 @@ class Value:
             grad = arrived[node]
             node.grad += grad
             for child, slope in zip(node._prev, node._slopes, strict=True):
-                if slope is not None:  # None: a closed path
+                if slope is not None:
                     arrived[child] += slope * grad
+
+# %% ../nbs/07_scalar_autograd.ipynb #a377b80b
+@patch
+def exp(self: Value):
+    e = floats.exp(self.data)
+    return Value(e, (self,), "exp", (e,))
+
+
+@patch
+def __pow__(self: Value, k):
+    if isinstance(k, Value):
+        return self._power_of_values(k)  # the exponent moves too: see "At the edges"
+    k = float(k)
+    slope = k * floats.power(self.data, k - 1) if k else None
+    return Value(floats.power(self.data, k), (self,), f"**{k:g}", (slope,))
 
 # %% ../nbs/07_scalar_autograd.ipynb #d9ede010
 @patch
@@ -180,29 +184,6 @@ def min(self: Value, other):
     x, y = self.data, other.data
     return Value(x if x <= y or x != x else y, (self, other), "min", _winner_takes_all(-x, -y))
 
-# %% ../nbs/07_scalar_autograd.ipynb #83a5ad88
-#| code-fold: true
-#| code-summary: "Exponents, NumPy, comparisons, copies"
-@patch
-def _power_of_values(self: Value, other: Value):
-    x, y = self.data, other.data
-    power = floats.general_power(x, y)
-    to_base = y * floats.general_power(x, y - 1) if y else None
-    to_exponent = 0.0 if x == 0 and y >= 0 else power * floats.log(x)
-    return Value(power, (self, other), "**", (to_base, to_exponent))
-
-
-Value.__rpow__ = lambda self, other: _value(other)._power_of_values(self)  # other ** self
-Value.__array_ufunc__ = None  # NumPy leaves `number * value` to us
-Value.__lt__ = lambda self, other: self.data < _value(other).data
-Value.__le__ = lambda self, other: self.data <= _value(other).data
-Value.__gt__ = lambda self, other: self.data > _value(other).data
-Value.__ge__ = lambda self, other: self.data >= _value(other).data
-Value.__eq__ = lambda self, other: (
-    self.data == _value(other).data if isinstance(other, Value | Real) else NotImplemented
-)
-Value.__reduce__ = lambda self: (Value, (self.data,))
-
 # %% ../nbs/07_scalar_autograd.ipynb #854f8f5c
 def weighted_sum(
     weights: "Iterable[Value | float]",  # n numbers
@@ -289,3 +270,26 @@ def parameters(self: Layer) -> list[Value]:
 @patch
 def parameters(self: MLP) -> list[Value]:
     return [p for layer in self.layers for p in layer.parameters()]
+
+# %% ../nbs/07_scalar_autograd.ipynb #83a5ad88
+#| code-fold: true
+#| code-summary: "Exponents, NumPy, comparisons, copies"
+@patch
+def _power_of_values(self: Value, other: Value):
+    x, y = self.data, other.data
+    power = floats.general_power(x, y)
+    to_base = y * floats.general_power(x, y - 1) if y else None
+    to_exponent = 0.0 if x == 0 and y >= 0 else power * floats.log(x)
+    return Value(power, (self, other), "**", (to_base, to_exponent))
+
+
+Value.__rpow__ = lambda self, other: _value(other)._power_of_values(self)  # other ** self
+Value.__array_ufunc__ = None  # NumPy leaves `number * value` to us
+Value.__lt__ = lambda self, other: self.data < _value(other).data
+Value.__le__ = lambda self, other: self.data <= _value(other).data
+Value.__gt__ = lambda self, other: self.data > _value(other).data
+Value.__ge__ = lambda self, other: self.data >= _value(other).data
+Value.__eq__ = lambda self, other: (
+    self.data == _value(other).data if isinstance(other, Value | Real) else NotImplemented
+)
+Value.__reduce__ = lambda self: (Value, (self.data,))

@@ -35,7 +35,14 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
 # Files whose tests share what takes seconds to set up.
 WHOLE = ("test_benchmarks.py", "test_site.py", "test_train.py")
-LONG = ("test_notebooks.py", "test_pages.py", "test_data_parallel.py", *WHOLE)
+LONG = (
+    "test_notebooks.py",
+    "test_pages.py",
+    "test_data_parallel.py",
+    "test_learn.py",
+    "test_start.py",
+    *WHOLE,
+)
 # The shell renders as the others do, but opens no windows: a page costs a third.
 CHROMIUMS = (
     "chromium-headless-shell",

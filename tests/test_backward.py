@@ -14,7 +14,6 @@ from lesson13.backward import (
     mse_grad,
     relu_grad,
 )
-from lesson13.chain_rule import numerical_grad, numerical_jacobian
 from lesson13.forward import MLPParams, lin, mse, relu
 from lesson13.tools.compare import compare_grads
 
@@ -198,21 +197,7 @@ def test_any_four_tensors_are_parameters():
         assert compare_grads(x, target, four).ok
 
 
-def test_central_differences_take_steps_that_floats_can_take():
-    for number in (1e10, -1e10):  # here floats lie 2e-6 apart
-        x = torch.tensor([number], dtype=torch.float64)
-        torch.testing.assert_close(numerical_grad(lambda x: (x**2).sum(), x), 2 * x, rtol=1e-6, atol=0)
-    one = torch.ones(1, dtype=torch.float64)
-    for eps in (2e-16, 3e-16, 7e-16):  # what was moved differs from eps by as much as a half
-        assert numerical_grad(torch.sum, one, eps=eps).item() == 1
-        assert numerical_jacobian(torch.clone, one, eps=eps).item() == 1
-    for f, name in ((numerical_grad, "numerical_grad"), (numerical_jacobian, "numerical_jacobian")):
-        with pytest.raises(ValueError, match=f"{name}: eps is 1e-17, too small to move 1.0"):
-            f(torch.sum, torch.tensor([0.0, 1.0]), eps=1e-17)
-
-
 ones = torch.ones
-INTEGERS = ones(2, 3, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
@@ -266,18 +251,6 @@ def test_modules_have_parameters_and_agree():
     params = MLPParams(*(p.detach() for p in model.parameters()))
     for p, grad in zip(model.parameters(), pytorch(x, target, params)[1][1:], strict=True):
         torch.testing.assert_close(p.grad, grad, rtol=1e-5, atol=1e-5)
-    for wrong, error in [
-        (ones(2, 7), ValueError),
-        (ones(4), ValueError),
-        (INTEGERS, TypeError),
-        ([1.0], TypeError),
-    ]:
-        with pytest.raises(error, match=r"Linear\(4, 5\)"):
-            model(wrong)
-    with pytest.raises(TypeError, match=r"ReLU\(\): x holds torch.int64"):
-        ReLU()(INTEGERS)
     with pytest.raises(ValueError, match="target"):
         MSELoss()(ones(3, 1), ones(3, 1, 1))
     assert mse(model(x), target) == MSELoss()(model(x), target)
-    with pytest.raises(ValueError, match=r"^Linear\(0, 3\): give two Python ints"):
-        Linear(0, 3)

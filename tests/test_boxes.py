@@ -22,6 +22,11 @@ GRAPHS = {
     "asleep": (NETWORK[0] | {"b": -9.0}, NETWORK[1]),
     "corner": ({"x": 0.0}, ("y = relu(x)",)),
     "two paths": ({"x": 2.0, "w": -1.5}, ("p = x * x", "q = 3 * x", "r = p + q + x", "y = r * w")),
+    "two units": (
+        {"x1": 2.0, "x2": -1.0, "w11": 1.0, "w21": 0.5, "w12": -1.5, "w22": 2.0, "v1": 1.5, "v2": -0.5},
+        ("p11 = x1 * w11", "p21 = x2 * w21", "h1 = relu(p11)", "p12 = x1 * w12", "p22 = x2 * w22")
+        + ("s1 = h1 + p21", "s2 = p12 + p22", "h2 = relu(s2)", "q1 = s1 * v1", "q2 = h2 * v2", "y = q1 + q2"),
+    ),
     "every operation": (
         {"a": 1.5, "b": -0.7, "c": 2.0},
         ("u = a * b", "m = -u", "v = tanh(m)", "s = v + c + a", "q = s / c", "i = 1 / q", "k = 2 - i")
@@ -216,6 +221,17 @@ def test_steps_against_the_gradients(network):
     assert numbers(network)["L"][0] < 2
 
 
+THROUGH = """picture => [...picture.querySelectorAll(".boxes-line")].filter(line => {  // wires that run through a box
+  const ends = line.parentNode.dataset.wire.split(">"), toPicture = line.getScreenCTM();
+  const others = [...picture.querySelectorAll(".boxes-box")].filter(b => !ends.includes(b.dataset.box));
+  return [...Array(41).keys()].some(i => {
+    const at = line.getPointAtLength(i / 40 * line.getTotalLength()).matrixTransform(toPicture);
+    return others.map(b => b.querySelector("rect").getBoundingClientRect()).some(
+      r => r.left + 1 < at.x && at.x < r.right - 1 && r.top + 1 < at.y && at.y < r.bottom - 1);
+  });
+}).map(line => line.parentNode.dataset.wire)"""
+
+
 OVERLAP = """picture => {  // boxes that lie on one another, or outside the drawing
   const frame = picture.querySelector("svg").getBoundingClientRect();
   const boxes = [...picture.querySelectorAll(".boxes-box rect")].map(r => r.getBoundingClientRect());
@@ -227,13 +243,14 @@ OVERLAP = """picture => {  // boxes that lie on one another, or outside the draw
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [380, 1000])
-@pytest.mark.parametrize("name", ["network", "every operation", "two paths"])
+@pytest.mark.parametrize("name", ["network", "two units", "every operation", "two paths"])
 def test_the_picture_fits_and_is_accessible(open_html, assert_narrow, axe, theme, width, name):
     inputs, lines = GRAPHS[name]
     page = open_html(Boxes(inputs, *lines, walked=-1)._repr_html_(), theme=theme, width=width)
     assert_narrow(page)
     assert axe(page) == []
     assert page.locator(".live-boxes").evaluate(OVERLAP) == 0
+    assert page.locator(".live-boxes").evaluate(THROUGH) == []
 
 
 def test_it_turns_when_the_page_becomes_narrow(network):
@@ -241,6 +258,15 @@ def test_it_turns_when_the_page_becomes_narrow(network):
     assert svg.get_attribute("data-flat") == "true"
     network.page.set_viewport_size({"width": 380, "height": 900})
     network.page.wait_for_selector('svg[data-flat="false"]')
+
+
+def test_it_may_start_out_of_sight(open_html):
+    """As behind the site's button "Show what happens"."""
+    page = open_html(f"<div hidden>{Boxes(NETWORK[0], *NETWORK[1])._repr_html_()}</div>", width=380)
+    page.evaluate("document.querySelector('[hidden]').removeAttribute('hidden')")
+    page.wait_for_selector('svg[data-flat="false"]')
+    assert page.locator(".live-boxes").evaluate(OVERLAP) == 0
+    assert page.locator(".live-boxes").evaluate(THROUGH) == []
 
 
 def test_the_same_picture_twice_stays_independent(open_html):

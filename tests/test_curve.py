@@ -1,12 +1,13 @@
-"""The live pictures of 04_curve_fitting in a real browser: the training that plays, and the units set by hand."""
+"""The pictures of 04_curve_fitting in a real browser: the training that plays, and the units set by hand."""
 
 import math
 
 import pytest
 import torch
 
-from lesson13.curve_fitting import animate_fits, fit_curve, plot_fits, relu_sum
-from lesson13.pictures.live import Live
+from lesson13.curve_fitting import fit_curve
+from lesson13.pictures.curve import animate_fits
+from lesson13.pictures.units import slide_units
 
 
 @pytest.fixture(scope="module")
@@ -93,57 +94,13 @@ def test_the_best_start_is_kept_whatever_the_heights(scale):
     assert error < 0.05 and error == pytest.approx(fit.history[-1].error / scale**2, rel=1e-2)
 
 
-@pytest.mark.parametrize(
-    ("f", "options", "words"),
-    [
-        (lambda x: x.double() * 1e300, {}, r"f\(-1\) is -inf"),
-        (lambda x: 1e20 * x.sin(), {}, "leaves the range of float32"),
-        (torch.sin, {"low": 1.0, "high": 1 + 1e-9}, "do not all differ"),
-        (torch.sin, {"low": 1e8, "high": 1e8 + 1}, "do not all differ"),
-        (torch.sin, {"low": 0, "high": 1e39}, "within ±1e38"),
-        (torch.sin, {"low": math.nan}, "within ±1e38"),
-        (torch.sin, {"low": 0, "high": 1e-40}, "leaves the range of float32"),
-    ],
-)
-def test_what_float32_cannot_hold_is_refused(f, options, words):
-    with pytest.raises(ValueError, match=f"fit_curve: .*{words}"):
-        fit_curve(f, 3, n_steps=30, n_tries=3, **options)
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_fitting_where_recording_is_off(mode):
-    with mode():
-        fit = fit_curve(torch.square, 2, n_steps=60, n_tries=2)
-    assert fit.history[-1].error < fit.history[0].error / 2
-
-
-def test_the_number_of_threads_is_as_it_was():
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        fit_curve(torch.square, 1, n_steps=2, n_tries=1)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_wrong_use_of_a_sum_and_of_a_grid():
-    one = torch.ones(1)
-    with pytest.raises(TypeError, match="relu_sum: x is a list"):
-        relu_sum([1.0], one, one, one)
-    with pytest.raises(TypeError, match="relu_sum: weights is a float"):
-        relu_sum(one, one, one, 1.0)
-    for nothing in ({}, {"sine": []}):
-        with pytest.raises(ValueError, match="plot_fits: give at least one fit"):
-            plot_fits(nothing)
-
-
-THREE_UNITS = {"low": -3, "high": 3, "bottom": -1, "top": 2, "bias": 0, "target": [0, 0, 1, 0, 0]}
-THREE_UNITS["units"] = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
+def three_units():
+    units = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
+    return slide_units(units, target=[0, 0, 1, 0, 0], bottom=-1, top=2)
 
 
 def test_units_by_hand(open_html, axe, assert_narrow):
-    page = open_html(Live("units", THREE_UNITS, alt="Three units.")._repr_html_(), width=380)
+    page = open_html(three_units()._repr_html_(), width=380)
     assert_narrow(page)
     assert axe(page) == []
     readout = page.locator(".live-readout")
@@ -167,7 +124,7 @@ def in_a_box(live, width):
 
 
 def test_controls_and_picture_fit_on_a_phone(open_html, fits):
-    page = open_html(in_a_box(Live("units", THREE_UNITS, alt="Three units."), 330), width=380)
+    page = open_html(in_a_box(three_units(), 330), width=380)
     assert page.locator(".live-units").bounding_box()["height"] <= 700
     page = open_html(in_a_box(animate_fits(fits), 330), width=380)
     first, second = (panel.bounding_box() for panel in page.locator(".curve-panel").all())
@@ -177,7 +134,7 @@ def test_controls_and_picture_fit_on_a_phone(open_html, fits):
 
 @pytest.mark.parametrize(("width", "columns"), [(330, 1), (550, 1), (778, 3)])
 def test_three_units_stand_in_columns_with_a_legend(open_html, width, columns):
-    page = open_html(in_a_box(Live("units", THREE_UNITS, alt="Three units."), width), width=width + 50)
+    page = open_html(in_a_box(three_units(), width), width=width + 50)
     assert page.locator(".units-key").all_inner_texts() == ["target", "sum", "one unit"]
     edge = page.locator(".live-units").bounding_box()
     values = [value.bounding_box() for value in page.locator(".live-row .live-value").all()]

@@ -14,6 +14,7 @@ import torch
 from lesson13.data import load_data
 from lesson13.data_parallel import (
     average_gradients,
+    die_halfway,
     join_group,
     launch,
     main,
@@ -21,7 +22,7 @@ from lesson13.data_parallel import (
     train_steps,
     train_with_ddp,
 )
-from lesson13.training import History, digit_classifier, parameters_of
+from lesson13.training import History, digit_classifier
 
 
 def raise_halfway(rank, n_workers):
@@ -34,6 +35,12 @@ def give_a_history(rank, n_workers):
     return History()
 
 
+def give_the_sum(rank, n_workers):
+    total = torch.tensor(rank + 1.0)
+    torch.distributed.all_reduce(total)
+    return total.item()
+
+
 def sleep_for_ever(rank, n_workers):
     if rank == 1:
         time.sleep(3600)
@@ -44,8 +51,8 @@ def test_three_workers_with_uneven_shares_find_the_single_process_weights():
     alone = digit_classifier(64, 50, seed=0)
     train_steps(alone, data)
     results = launch(train_by_hand, data, n_workers=3)
-    for worker in results:
-        for p, q, first in zip(parameters_of(alone), worker, results[0], strict=True):
+    for worker, _ in results:
+        for p, q, first in zip(alone.parameters(), worker, results[0][0], strict=True):
             torch.testing.assert_close(p, q, rtol=0, atol=1e-6)
             assert torch.equal(q, first)
 
@@ -68,17 +75,27 @@ def test_what_cannot_travel_back_is_refused_with_advice():
         launch(give_a_history, n_workers=1)
 
 
-@pytest.mark.parametrize(
-    "grads, sizes, words",
-    [
-        ([[1, 2], [1]], [3, 4], r"\[2, 1\] gradients; give one a parameter"),
-        ([[1], [1]], [3, -1], r"batch sizes \[3, -1\]"),
-        ([[1], [1]], [0, 0], r"batch sizes \[0, 0\]"),
-    ],
-)
-def test_average_gradients_says_what_does_not_fit(grads, sizes, words):
-    with pytest.raises(ValueError, match=f"average_gradients: .*{words}"):
-        average_gradients([[torch.ones(n) for n in worker] for worker in grads], sizes)
+def test_gradients_that_would_broadcast_are_refused():
+    with pytest.raises(ValueError, match=r"average_gradients: .*\(2, 3\)"):
+        average_gradients([[torch.ones(2, 3)], [torch.ones(3)]], [3, 4])
+    for sizes in ([3], [3, 4, 5]):
+        with pytest.raises(ValueError):
+            average_gradients([[torch.ones(3)], [torch.ones(3)]], sizes)
+
+
+def test_a_folder_with_an_odd_name_is_a_meeting_point(tmp_path, monkeypatch):
+    odd = tmp_path / "é # 50% [x] y"
+    odd.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(odd))
+    assert launch(give_the_sum, timeout=60) == [3.0, 3.0]
+    assert not list(odd.iterdir())
+
+
+def test_a_worker_that_vanishes_ends_the_run_long_before_the_limit():
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="terminated with exit code 3"):
+        launch(die_halfway, timeout=600)
+    assert time.monotonic() - start < 120  # nearly all of it is the start of two Pythons on a busy machine
 
 
 def test_every_worker_needs_a_row():

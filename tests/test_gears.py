@@ -1,10 +1,11 @@
-"""The gears of 05_chain_rule.ipynb in a real browser: turned by mouse, keyboard and button, with the right angles."""
+"""The gears and the secant of 05_chain_rule in a real browser: moved by mouse, keyboard and button, with the right numbers."""
 
 import math
 
 import pytest
 
 from lesson13.chain_rule import Gears
+from lesson13.pictures.slope import slide_secant
 
 NOTEBOOK = "05_chain_rule"
 
@@ -234,3 +235,21 @@ def test_without_scripts_the_still_drawing_stands_there(open_html):
     page = open_html(Gears(24, 12, 36)._repr_html_(), scripts=False)
     still = page.get_by_role("img", name="Meshed gears with 24 and 12 and 36 teeth; turning one turns all.")
     assert still.is_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_secant_settles_at_the_slope(open_html, assert_narrow, axe, theme):
+    page = open_html(slide_secant(x=1.0, run=2.0)._repr_html_(), theme=theme, width=380)
+    assert_narrow(page)
+    assert axe(page) == []
+    readout = page.locator(".live-readout")
+    assert readout.inner_text() == "From x = 1.0 to 3: rise 8 over run 2 = slope 4."
+    run = page.get_by_label("run")
+    run.focus()
+    page.keyboard.press("ArrowRight")
+    assert readout.inner_text() == "From x = 1.0 to 2: rise 3 over run 1 = slope 3."
+    page.keyboard.press("End")
+    slope = float(readout.inner_text().split("slope ")[1].rstrip("."))
+    assert slope == pytest.approx(2, abs=2e-3)
+    page.get_by_label("x", exact=True).fill("-1")
+    assert "slope −1.999" in readout.inner_text()

@@ -394,3 +394,11 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone():
     assert torch.equal(first.w, second.w) and torch.equal(torch.rand(1), a)
     assert abs(Linear(500, 500, seed=1).w.std() - (2 / 500) ** 0.5) < 1e-3
     assert str(Linear(np.prod((8, 8)), np.int32(10))) == "Linear(64, 10)"
+
+
+def test_parameters_are_those_of_now():
+    model = Sequential(layer := Linear(2, 2, seed=0), Sequential(layer, Tanh()))
+    model(torch.ones(3, 2))
+    layer.w = layer.w - 0.1  # a new tensor, where the last call remembers the old one
+    assert [id(p) for p in model.parameters()] == [id(layer.w), id(layer.b)]
+    assert [id(p) for p in Checkpoint(model).parameters()] == [id(layer.w), id(layer.b)]

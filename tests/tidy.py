@@ -31,6 +31,9 @@ def readme() -> dict[str, bytes]:
         alt = re.search(r'^#\| fig-alt: "(.*)"$', cell.source, re.M)
         cell.source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.M)
         for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if still := re.search(r'class="live-still"[^>]*src="data:image/png;base64,([^"]+)"', html):
+                output.data = {"image/png": still[1]}  # a live picture's still twin
             if alt and "data" in output and "image/png" in output.data:
                 output.metadata["alt"] = alt[1]
     text, resources = MarkdownExporter().from_notebook_node(book)
@@ -97,9 +100,9 @@ def notebooks() -> dict[str, bytes]:
 def stale() -> dict[str, bytes]:
     "The files that are not what they should be, with what they should be."
     wanted = {**notebooks(), **readme()}
-    return {
-        n: data for n, data in wanted.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != data
-    }
+    there = {n: (ROOT / n).read_bytes() if (ROOT / n).exists() else b"" for n in wanted}
+    unix = lambda data: data.replace(b"\r\n", b"\n")  # git may have checked out Windows' line ends
+    return {n: data for n, data in wanted.items() if unix(there[n]) != unix(data)}
 
 
 if __name__ == "__main__":

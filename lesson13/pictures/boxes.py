@@ -102,14 +102,45 @@ def _places(inputs, boxes: list[Box]) -> dict[str, tuple[float, float]]:
         free.update(dict.fromkeys(way, lane[name] + 1))
 
     put(boxes[-1].name, column[boxes[-1].name] + 1)
+    users = {n: [lane[b.name] for b in boxes if n in b.args] for n in inputs}
+    middle = {n: sum(lanes) / len(lanes) for n, lanes in users.items()}
+    for c in {
+        column[n] for n in inputs
+    }:  # inputs change places, so that each stands close to where it is used
+        there = [n for n in inputs if column[n] == c]
+        slots = sorted(lane[n] for n in there)
+        lane.update(zip(sorted(there, key=lambda n: (middle[n], lane[n])), slots, strict=True))
     for name in inputs:  # one that is used in several places moves to the middle of them, if there is room
-        users = [lane[b.name] for b in boxes if name in b.args]
-        middle = sum(users) / len(users)
         others = [lane[n] for n in lane if n != name and column[n] == column[name]]
-        if len(users) > 1 and all(abs(middle - other) >= 1 for other in others):
-            lane[name] = middle
-    top = min(lane.values())
-    return {name: (column[name], lane[name] - top) for name in lane}
+        if len(users[name]) > 1 and all(abs(middle[name] - other) >= 1 for other in others):
+            lane[name] = middle[name]
+    return {name: (column[name], lane[name]) for name in lane}
+
+
+def _detours(places: dict, boxes: list[Box]) -> list[float | None]:
+    "For each wire the lane on which it goes round boxes in its way; None if it can go straight."
+    detours = []
+    for start, end in ((a, b.name) for b in boxes for _, a in b.operands):
+        (left, low), (right, high) = places[start], places[end]
+        between = [(c, lane) for c, lane in places.values() if left < c < right]
+        straight = [low + (high - low) * (c - left) / (right - left) for c, _ in between]
+        blocked = any(abs(lane - line) < 0.7 for (_, lane), line in zip(between, straight, strict=True))
+        ways = (
+            [min(lane for _, lane in between) - 0.8, max(lane for _, lane in between) + 0.8]
+            if blocked
+            else []
+        )
+        detours.append(min(ways, key=lambda way: abs(way - (low + high) / 2), default=None))
+    return detours
+
+
+def _layout(inputs, boxes: list[Box]) -> tuple[dict, list]:
+    "Places and detours, with the topmost lane at 0."
+    places = _places(inputs, boxes)
+    detours = _detours(places, boxes)
+    top = min([lane for _, lane in places.values()] + [way for way in detours if way is not None])
+    places = {name: (column, lane - top) for name, (column, lane) in places.items()}
+    return places, [None if way is None else way - top for way in detours]
 
 # %% ../../nbs/pictures/boxes.ipynb #aab9fc98
 @dataclass
@@ -194,19 +225,26 @@ def _draw(boxes: Boxes):  # -> a matplotlib Figure
     from matplotlib import pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    places, signs = _places(boxes.inputs, boxes.boxes), {b.name: _sign(b) for b in boxes.boxes}
+    (places, detours), signs = _layout(boxes.inputs, boxes.boxes), {b.name: _sign(b) for b in boxes.boxes}
     passed, grads = _seen(boxes)
     at = {name: (1.75 * column, -1.0 * lane) for name, (column, lane) in places.items()}
-    right, low = max(x for x, _ in at.values()), min(y for _, y in at.values())
+    right = max(x for x, _ in at.values())
+    low = min([y for _, y in at.values()] + [-way for way in detours if way is not None])
     fig, ax = plt.subplots(figsize=(0.8 * (right + 1.4), 0.9 * (1.2 - low)), layout="constrained")
-    for wire in boxes.wires:
+    for wire, way in zip(boxes.wires, detours, strict=True):
         (x0, y0), (x1, y1) = at[wire.start], at[wire.end]
         twins = [w.k for w in boxes.wires if (w.start, w.end) == (wire.start, wire.end)]
         y1 += 0.2 * (sum(twins) / len(twins) - wire.k)
         gone = wire in passed
-        ax.plot([x0 + 0.5, x1 - 0.5], [y0, y1], color="#d9a58b" if gone else "#c9d1d9", zorder=1)
+        corners = [] if way is None else [(x0 + 1.75, -way), (x1 - 1.75, -way)]
+        ax.plot(
+            *zip((x0 + 0.5, y0), *corners, (x1 - 0.5, y1), strict=True),
+            color="#d9a58b" if gone else "#c9d1d9",
+            zorder=1,
+        )
         label = {"ha": "center", "fontsize": 8, "bbox": {"color": "white", "pad": 0.5}}
-        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        part = 0.66 if sum(w.start == wire.start for w in boxes.wires) > 1 else 0.5  # where wires part, later
+        x, y = x0 + 0.5 + part * (x1 - x0 - 1), y0 + part * (y1 - y0) if way is None else -way
         if grads:  # nothing of the way back before the walk begins
             ax.text(x, y + 0.03, f"×{_number(wire.slope)}", va="bottom", color="#57606a", **label)
         if gone:
@@ -233,8 +271,14 @@ def _draw(boxes: Boxes):  # -> a matplotlib Figure
 def live(self: Boxes) -> Live:
     "The picture: it moves where scripts run, and stands still elsewhere."
     boxes = [{"name": b.name, "op": b.op, "args": b.args, "sign": _sign(b)} for b in self.boxes]
-    places = _places(self.inputs, self.boxes)
-    value = {"inputs": self.inputs, "boxes": boxes, "places": places, "walked": self.walked}
+    places, detours = _layout(self.inputs, self.boxes)
+    value = {
+        "inputs": self.inputs,
+        "boxes": boxes,
+        "places": places,
+        "detours": detours,
+        "walked": self.walked,
+    }
     value |= {"weights": self.weights, "rate": self.rate}
     last, given = self.boxes[-1].name, ", ".join(f"{n} = {_number(v)}" for n, v in self.inputs.items())
     alt = f"Boxes and wires that lead from {given} to {last} = {_number(self.values[last])}."

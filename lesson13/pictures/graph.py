@@ -7,7 +7,7 @@ __all__ = ['SVG', 'draw_graph']
 
 # %% ../../nbs/pictures/graph.ipynb #61437d63
 #| code-fold: true
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from html import escape
 from itertools import pairwise
@@ -74,12 +74,26 @@ def _in_words(node, label: dict) -> str:
     return f"{label[node]}: data {node.data:.4g}, grad {node.grad:.4g}{made if node._prev else ''}"
 
 
-def _edge(route: tuple, place: Callable) -> str:
+def _ports(routes: list[tuple], height: dict, end: int, beside: int) -> list[float]:
+    "How far from the middle of the box at its `end` each wire is attached: no two lie on one another."
+    at_box, shift = defaultdict(list), {}
+    for i, route in enumerate(routes):
+        at_box[route[end]].append(i)
+    for wires in at_box.values():
+        wires.sort(key=lambda i: height[routes[i][beside]])
+        gap = min(14, 44 / len(wires))
+        shift.update((i, gap * (k - (len(wires) - 1) / 2)) for k, i in enumerate(wires))
+    return [shift[i] for i in range(len(routes))]
+
+
+def _edge(route: tuple, place: Callable, leaves: float, arrives: float) -> str:
     "A curve from the child's right side through its slots to an arrow at the parent's left side."
     x, y = place(route[-1])
-    path, x = f"M{x + 104:g} {y:g}", x + 104
+    x, y = x + 104, y + leaves
+    path = f"M{x:g} {y:g}"
     for slot in route[-2::-1]:
         left, middle = place(slot)
+        middle += arrives if slot is route[0] else 0
         half = (x + left) / 2
         path += f"C{half:g} {y:g} {half:g} {middle:g} {left:g} {middle:g}"
         x, y = left + 104, middle
@@ -107,7 +121,11 @@ def _draw(nodes: list, total: int, column: dict, routes: list, height: dict, nam
     last, low, high = max(column.values()), min(height.values()), max(height.values())
     wide, tall = max(300, 140 * last + 144), 72 * (high - low) + 64 + 24 * (total > len(nodes))
     place = lambda s: (20 + 140 * (last - (column[s] if s in column else s[1])), 32 + 72 * (height[s] - low))
-    name, body = {n: name for name, n in names.items()}, [_edge(route, place) for route in routes]
+    name, ports = (
+        {n: name for name, n in names.items()},
+        (_ports(routes, height, -1, -2), _ports(routes, height, 0, 1)),
+    )
+    body = [_edge(*wire) for wire in zip(routes, [place] * len(routes), *ports, strict=True)]
     body += [_box(n, name.get(n, ""), *place(n), any(c not in column for c in n._prev)) for n in nodes]
     if total > len(nodes):
         note = f"{len(nodes):,} of {total:,} nodes: those nearest to the result"
@@ -131,6 +149,10 @@ def draw_graph(
         raise TypeError(f"draw_graph: got {type(value).__name__}; pass the Value that an expression gave")
     nodes, total = _collect(value, max_nodes)
     column = _columns(nodes)
-    edges = [(node, child) for node in nodes for child in dict.fromkeys(node._prev) if child in column]
-    routes = [(n, *((child, k) for k in range(column[n] + 1, column[child])), child) for n, child in edges]
+    edges = [(node, child) for node in nodes for child in node._prev if child in column]
+    uses = Counter(child for _, child in edges)  # up to three uses have a wire each, more share one
+    routes = [
+        (n, *((c, k, i if uses[c] <= 3 else 0) for k in range(column[n] + 1, column[c])), c)
+        for i, (n, c) in enumerate(edges)
+    ]
     return _draw(nodes, total, column, routes, _heights(column, routes), names or {})

@@ -35,7 +35,7 @@ def _table(t: Tensor) -> list:
 def _parts(model, prefix: str = "") -> list:
     "(label, layer) for each layer of a model, and for each call that a Sequential remembers at present."
     found = []
-    for layers in (model.layers, getattr(model, "calls", ())):
+    for layers in (model.layers, getattr(model, "kept", ())):
         for k, layer in enumerate(layers):
             label = f"{prefix}layers[{k}]"
             found += _parts(layer, f"{label}.") if hasattr(layer, "layers") else [(label, layer)]
@@ -263,22 +263,21 @@ def trace(
 # %% ../../nbs/pictures/trace.ipynb #a16d8eb0
 def print_steps(
     picture: Live,  # what `trace` gave
-    having: str = "grads",  # the steps to print: those that set "grads" or "names"
 ) -> None:
-    "The steps of a recorded run as text: the line, what it set, and every other name of that object."
-    value, bound, rows = picture.value, {}, []
-    for k, step in enumerate(value["steps"]):
+    "A recorded run as text: the line, what it set, and every other name of that object."
+    value, bound, rows = picture.value, {}, [("in the method", "the line", "sets", "which is also")]
+    for step in value["steps"]:
         bound |= step["names"]
-        where, _, method = step["where"].rpartition(".")
-        numbers = step["names"].values() if having == "names" else step["grads"]
-        for number in dict.fromkeys(n for n in numbers if n is not None):
-            all_names = [name for name, n in bound.items() if n == number]
-            mine = [name for name in all_names if name.startswith(f"{where}.")] or all_names
-            if k and mine:
-                line = value["sources"][step["source"]][step["line"]].strip()
-                first = mine[-1] if having == "names" else mine[0]
-                others = ", ".join(name for name in all_names if name != first)
-                rows.append((f"{where}.{method}", line, first + ".g" * (having == "grads"), others))
+        new = [(name, number, "") for name, number in step["names"].items() if number is not None]
+        for number in step["grads"]:
+            names = [name for name in bound if bound[name] == number]
+            mine = [name for name in names if name.startswith(step["where"].rpartition(".")[0] + ".")]
+            new += [((mine or names)[0], number, ".g")]
+        for name, number, g in new if step["where"] else []:
+            others = ", ".join(other + g for other in bound if bound[other] == number and other != name)
+            rows.append(
+                (step["where"], value["sources"][step["source"]][step["line"]].strip(), name + g, others)
+            )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,5 +1,5 @@
 // A graph of boxes: values go forward, local slopes stand on the wires, gradients come back one step at a time.
-// value = {inputs: {x: 2}, boxes: [{name: "u", op: "*", args: ["x", "w"], sign: "\u00d7"}], places: {x: [column, lane]}, walked: 0, weights: [], rate: 0.01};
+// value = {inputs: {x: 2}, boxes: [{name: "u", op: "*", args: ["x", "w"], sign: "\u00d7"}], places: {x: [column, lane]}, detours: [null, lane], walked: 0, weights: [], rate: 0.01};
 // an operand in `args` is a name or a number. The last box is the one whose gradients are wanted.
 function mount(root, value, live) {
   const { boxes, places, weights, rate } = value;
@@ -44,6 +44,7 @@ function mount(root, value, live) {
   // ---- the numbers --------------------------------------------------------------------------------------------------------
   const wires = boxes.flatMap((box) => box.args.flatMap((from, k) => (typeof from === "string" ? [{ from, to: box.name, k }] : [])));
   const leaving = (name) => walk.filter((w) => w.from === name);
+  wires.forEach((wire, i) => { wire.detour = value.detours[i]; });
   // The walk back: first the gradient 1 of the last box, then wire after wire, from the last box to the first.
   const walk = [...boxes].reverse().flatMap((box) => wires.filter((w) => w.to === box.name));
   walk.forEach((wire, i) => { wire.step = i + 1; });
@@ -206,7 +207,7 @@ function mount(root, value, live) {
 
   // ---- where they stand: from left to right, or from top to bottom where it is narrow ---------------------------------------
   const columns = Math.max(...Object.values(places).map((p) => p[0]));
-  const lanes = Math.max(...Object.values(places).map((p) => p[1]));
+  const lanes = Math.max(...Object.values(places).map((p) => p[1]), ...value.detours);
   function layout() {
     const width = Math.min(860, box.clientWidth || 720);
     const flat = width >= (columns + 1) * 92;
@@ -217,30 +218,36 @@ function mount(root, value, live) {
     const down = flat ? HEIGHT + 16 : HEIGHT + 40;
     const full = (flat ? columns : lanes) * across + WIDTH + 6;
     const high = (flat ? lanes : columns) * down + HEIGHT + 6;
-    const place = (name) => {
-      const [column, lane] = places[name];
-      return { x: WIDTH / 2 + 3 + (flat ? column : lane) * across, y: HEIGHT / 2 + 3 + (flat ? lane : column) * down };
-    };
+    const spot = (column, lane) => ({ x: WIDTH / 2 + 3 + (flat ? column : lane) * across, y: HEIGHT / 2 + 3 + (flat ? lane : column) * down });
+    const place = (name) => spot(...places[name]);
     set(svg, { viewBox: `0 0 ${full} ${high}`, width: full, height: high, "data-flat": flat });
     for (const name of names) {
       const { x, y } = place(name);
       set(cards[name].group, { transform: `translate(${x} ${y})` });
     }
     for (const wire of wires) {
-      const arriving = wires.filter((w) => w.to === wire.to);
+      const level = (w) => w.detour ?? places[w.from][1];
+      const arriving = wires.filter((w) => w.to === wire.to).sort((p, q) => level(p) - level(q) || p.k - q.k);
       const twins = arriving.some((w) => w !== wire && w.from === wire.from); // as in x * x: they start apart, too
       const shift = (arriving.indexOf(wire) - (arriving.length - 1) / 2) * (twins ? 34 : 15);
       const apart = twins ? shift : 0;
       const a = place(wire.from), b = place(wire.to);
       const from = flat ? { x: a.x + WIDTH / 2, y: a.y + apart } : { x: a.x + apart, y: a.y + HEIGHT / 2 };
       const to = flat ? { x: b.x - WIDTH / 2, y: b.y + shift } : { x: b.x + shift, y: b.y - HEIGHT / 2 };
-      const bend = (flat ? to.x - from.x : to.y - from.y) * 0.35;
-      const path = flat
-        ? `M${from.x},${from.y}C${from.x + bend},${from.y} ${to.x - bend},${to.y} ${to.x},${to.y}`
-        : `M${from.x},${from.y}C${from.x},${from.y + bend} ${to.x},${to.y - bend} ${to.x},${to.y}`;
+      const points = [from];
+      if (wire.detour !== null)
+        for (const column of new Set([places[wire.from][0] + 1, places[wire.to][0] - 1])) points.push(spot(column, wire.detour));
+      points.push(to);
+      const curve = (p, q) => {
+        const bend = (flat ? q.x - p.x : q.y - p.y) * 0.35;
+        return flat ? `C${p.x + bend},${p.y} ${q.x - bend},${q.y} ${q.x},${q.y}` : `C${p.x},${p.y + bend} ${q.x},${q.y - bend} ${q.x},${q.y}`;
+      };
+      const path = `M${from.x},${from.y}${points.slice(1).map((q, i) => curve(points[i], q)).join("")}`;
       set(wire.line, { d: path });
       set(wire.hit, { d: path });
-      const x = (from.x + to.x) / 2, y = (from.y + to.y) / 2;
+      // The numbers stand half-way, later where several wires part.
+      const part = leaving(wire.from).length > 1 && !twins ? 0.66 : 0.5;
+      const { x, y } = wire.detour === null ? wire.line.getPointAtLength(part * wire.line.getTotalLength()) : points[1];
       set(wire.slopeText, { x, y: y - 3 });
       set(wire.gradText, { x, y: y + 12 });
     }

@@ -117,18 +117,16 @@ function mount(root, value, live) {
   const code = live.el("div", { class: "trace-code", role: "group", "aria-label": "The code that runs" });
   const words = live.el("div", { class: "trace-words", "aria-live": "polite", "data-words": true });
   const locals = live.el("div", { class: "trace-locals" });
-  const longest = Math.max(1, ...sources.map((lines) => lines.length));
-  code.style.minHeight = `${1.45 * longest + 0.8}em`;
   const boxes = panels.map(([label, kind], k) => live.el("section", { class: "trace-panel", "data-panel": label, "aria-label": label },
     live.el("div", { class: "trace-title" }, label, live.el("span", { class: "live-muted" }, kind)),
     ...rows.filter((row) => row.panel === k).map((row) => row.box)));
   const scroll = live.el("div", { class: "trace-scroll", tabindex: 0, role: "group", "aria-label": "The tensors" },
     live.el("div", { class: "trace-panels" }, ...boxes));
+  const left = live.el("div", { class: "trace-left" }, title, code);
+  const right = live.el("div", { class: "trace-right" }, words, locals);
   const box = live.el("div", { class: "trace", tabindex: -1 },
     live.el("div", { class: "live-controls" }, ...Object.values(buttons), scrub.row),
-    live.el("div", { class: "trace-top" },
-      live.el("div", { class: "trace-left" }, title, code),
-      live.el("div", { class: "trace-right" }, words, locals)),
+    live.el("div", { class: "trace-top" }, left, right),
     scroll);
   root.append(box);
 
@@ -141,7 +139,7 @@ function mount(root, value, live) {
   function drawCode(step) {
     const source = sources[step.source];
     title.textContent = source ? step.where : "before the run";
-    const lines = source ?? ["press Next, or the right arrow key"];
+    const lines = source ?? ["press Next, or click in here and use the arrow keys"];
     code.replaceChildren(...lines.map((text, k) => live.el("div", { class: "trace-line", style: `--indent: ${text.search(/\S|$/)}ch`,
       "aria-current": source && k === step.line ? "step" : null, "data-current": source && k === step.line }, text || " ")));
   }
@@ -175,19 +173,37 @@ function mount(root, value, live) {
     if (top < 0 || bottom > view.height) scroll.scrollTop += bottom - top > view.height || top < 0 ? top : bottom - view.height;
   }
 
+  function drawTop() {
+    const step = steps[at];
+    drawCode(step);
+    words.replaceChildren(...(at ? sentences(step) : ["The parameters, the input and the target exist; no layer has run."])
+      .map((text) => live.el("p", {}, text)));
+    drawLocals(step);
+  }
+
+  function settle() { // the tallest step decides how much room code and words get, so that nothing below them jumps
+    const [now, halves] = [at, [left, right]];
+    for (const half of halves) half.style.minHeight = "";
+    const tallest = [0, 0];
+    for (at = 0; at <= last; at++) {
+      drawTop();
+      halves.forEach((half, k) => { half.style.alignSelf = "start"; tallest[k] = Math.max(tallest[k], half.getBoundingClientRect().height); });
+    }
+    halves.forEach((half, k) => { half.style.minHeight = `${Math.ceil(tallest[k])}px`; });
+    at = now;
+    drawTop();
+    mark();
+  }
+
   function go(k) {
     at = Math.max(0, Math.min(last, k));
-    const step = steps[at];
     const hadFocus = document.activeElement;
     scrub.value = at;
     buttons.first.disabled = buttons.prev.disabled = at === 0;
     buttons.next.disabled = buttons.last.disabled = at === last;
     if (hadFocus?.disabled && box.contains(hadFocus)) box.focus({ preventScroll: true }); // the arrow keys go on working
     box.dataset.step = at;
-    drawCode(step);
-    words.replaceChildren(...(at ? sentences(step) : ["The parameters, the input and the target exist; no layer has run."])
-      .map((text) => live.el("p", {}, text)));
-    drawLocals(step);
+    drawTop();
     rows.forEach(drawRow);
     mark();
     reveal();
@@ -214,4 +230,10 @@ function mount(root, value, live) {
     scroll.scrollTop = seen;
   });
   go(0);
+  let width = 0;
+  new ResizeObserver(() => {
+    if (box.clientWidth === width) return;
+    width = box.clientWidth;
+    if (width) settle();
+  }).observe(box);
 }

@@ -61,38 +61,40 @@ def card(ax):
 
 PARTS = {
     "Foundations": [
+        "00 by hand",
         "01 digits",
         "02 matrix product",
         "03 forward pass",
         "04 curves from kinks",
         "05 chain rule",
+        "06 Jacobian",
     ],
     "Backpropagation": ["07 scalar autograd", "08 backward by hand", "09 modules", "10 PyTorch's autograd"],
     "Training": ["11 log-sum-exp", "12 training loop", "13 learner", "14 many processes"],
-    "Practice": ["15 from a blank page", "90 the checker"],
+    "Practice and beyond": ["15 from a blank page", "16 language model"],
 }
 
 
 def course_map(ax):
     "Four columns, one for each part, with the notebooks in reading order and arrows from part to part."
-    ax.set(xlim=(0, 16), ylim=(0.2, 7.4))
+    ax.set(xlim=(0, 16), ylim=(0.3, 9.0))
     for column, (part, books) in enumerate(PARTS.items()):
         left = 0.15 + 4 * column
-        ax.text(left + 1.75, 7.0, part, ha="center", va="center", fontsize=15, weight="bold", color=INK)
+        ax.text(left + 1.75, 8.6, part, ha="center", va="center", fontsize=15, weight="bold", color=INK)
         for row, book in enumerate(books):
-            y = 5.55 - 1.25 * row
-            box = plt.Rectangle((left, y), 3.5, 0.9, facecolor="#eef3fa", edgecolor=FORWARD, linewidth=1.5)
+            y = 7.2 - 1.13 * row
+            box = plt.Rectangle((left, y), 3.5, 0.8, facecolor="#eef3fa", edgecolor=FORWARD, linewidth=1.5)
             ax.add_patch(box)
-            ax.text(left + 1.75, y + 0.45, book, ha="center", va="center", fontsize=12.5, color=INK)
+            ax.text(left + 1.75, y + 0.4, book, ha="center", va="center", fontsize=12.5, color=INK)
             if row:
                 arrow = dict(arrowstyle="-|>", color=INK, lw=1.2)
-                ax.annotate("", (left + 1.75, y + 0.9), (left + 1.75, y + 1.25), arrowprops=arrow)
+                ax.annotate("", (left + 1.75, y + 0.8), (left + 1.75, y + 1.13), arrowprops=arrow)
         if column < len(PARTS) - 1:
             arrow = dict(arrowstyle="-|>", color=BACKWARD, lw=2.5)
-            ax.annotate("", (left + 4.15, 7.0), (left + 3.45, 7.0), arrowprops=arrow)
+            ax.annotate("", (left + 4.2, 8.1), (left + 3.3, 8.1), arrowprops=arrow)
 
 
 if __name__ == "__main__":
-    picture("map.png", (11, 4.95), 90, course_map, "white")
+    picture("map.png", (11, 6.0), 90, course_map, "white")
     picture("favicon.png", (1, 1), 128, favicon, "none")
     picture("card.png", (12, 6.3), 100, card, "white")
