@@ -109,11 +109,10 @@ MEMORY: dict[
 ] = {}  # what is computed once for an exercise: its cases, its truth, what its mistakes give
 
 
-def declare(name: str, notebook: str, signature: str, task: str, **more: Any) -> Exercise:
+def declare(name: str, notebook: str, signature: str, task: str, **more: Any) -> None:
     "Add an exercise to the list."
     MEMORY.pop(name, None)
     EXERCISES[name] = Exercise(name, notebook, signature, task, **more)
-    return EXERCISES[name]
 
 
 @functools.cache
