@@ -30,7 +30,7 @@ declare(
     "embedding_grad",
     "16_language_model",
     "embedding_grad(tokens, w, out_g)",
-    "Return the gradient of the table w (n_tokens, n_embed), where w[tokens] was looked up and out_g is the gradient of what came out, of shape (*tokens.shape, n_embed). Without autograd.",
+    "Return the gradient of the table w (n_tokens, n_embed), where w[tokens] was looked up and out_g is the gradient of what came out, of shape (*tokens.shape, n_embed).",
     cases=lambda: {
         "a token three times, one never": {
             "tokens": torch.tensor([0, 2, 0, 3, 0]),
@@ -124,7 +124,7 @@ declare(
     "layernorm_grad",
     "16_language_model",
     "layernorm_grad(x, out_g)",
-    "Each row of x (n, n_embed) was normalised: z = (x − mean) / std, where std is the root of the mean square of x − mean. Return the gradient of x; out_g is that of z. Without autograd.",
+    "Each row of x (n, n_embed) was normalised: z = (x − mean) / std, where std is the root of the mean square of x − mean. Return the gradient of x; out_g is that of z.",
     cases=lambda: {
         "three rows": {"x": rand(3, 4), "out_g": rand(3, 4, seed=1)},
         "one long row": {"x": rand(1, 7, scale=5), "out_g": rand(1, 7, seed=2)},
@@ -179,7 +179,7 @@ declare(
     "causal_weights",
     "16_language_model",
     "causal_weights(scores)",
-    "scores (t, t): row i holds how well each letter fits letter i. Return the weights: a softmax over each row in which letters that come later than i have weight 0. Without PyTorch's softmax and log_softmax.",
+    "scores (t, t): row i holds how well each letter fits letter i. Return the weights: a softmax over each row in which letters that come later than i have weight 0.",
     cases=lambda: {
         "four letters": {"scores": rand(4, 4)},
         "one letter": {"scores": rand(1, 1)},
@@ -262,7 +262,7 @@ declare(
     "head_grad",
     "16_language_model",
     "head_grad(q, k, v, out_g)",
-    "One causal head: weights = softmax of q @ k.T / √d, later letters masked; out = weights @ v. q and k are (t, d), v is (t, d_v), out_g is the gradient of out. Return the three gradients q.g, k.g, v.g. Without autograd.",
+    "One causal head: weights = softmax of q @ k.T / √d, later letters masked; out = weights @ v. q and k are (t, d), v is (t, d_v), out_g is the gradient of out. Return the three gradients q.g, k.g, v.g.",
     cases=lambda: {
         "four letters": {
             "q": rand(4, 3),
