@@ -45,8 +45,13 @@ print(*(set(sys.modules) - old))
 
 def test_an_import_on_top_of_pytorch_costs_only_what_it_needs():
     checking, all_four = (set(line.split()) for line in python(WITH_TORCH).splitlines())
-    ours = {name for name in checking if name.startswith("lesson13") and not name.startswith("lesson13.tools")}
-    assert ours == {"lesson13", "lesson13.checking"}  # nothing of the course, and no exercise before it is asked for
+    ours = {
+        name for name in checking if name.startswith("lesson13") and not name.startswith("lesson13.tools")
+    }
+    assert ours == {
+        "lesson13",
+        "lesson13.checking",
+    }  # nothing of the course, and no exercise before it is asked for
     assert not checking & {"matplotlib", "sympy", "IPython", "fastcore", "sklearn", "networkx"}
     assert all_four > checking | {"lesson13.data", "lesson13.modules", "lesson13.losses"}
     assert not all_four & {"matplotlib", "sympy", "sklearn", "pooch", "requests", "networkx"}

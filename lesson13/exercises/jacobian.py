@@ -110,9 +110,7 @@ declare(
         "the first Jacobian is left out: this is the slope by what the first function gave.": lambda js, g: (
             reduce(lambda v, j: j @ v, js[:0:-1], g)
         ),
-        "upstream is not used: these are row sums of the whole Jacobian.": lambda js, g: product(js).sum(
-            1
-        ),
+        "upstream is not used: these are row sums of the whole Jacobian.": lambda js, g: product(js).sum(1),
         "this is the Jacobian of the whole chain; multiply it by upstream.": lambda js, g: product(js),
         "only the last Jacobian is used.": lambda js, g: js[-1] @ g,
         "the columns are scaled by upstream and not added up.": lambda js, g: product(js) * g,
