@@ -67,7 +67,7 @@ vectors_only.words = "Without a product of two matrices."
 
 def jacobians_case(*sizes: int, seed: int = 1) -> dict:
     "The Jacobians of functions from sizes[0] numbers to sizes[1], from there to sizes[2], …"
-    shapes = zip(sizes[1:], sizes, strict=False)
+    shapes = zip(sizes, sizes[1:], strict=False)
     return {
         "jacobians": [rand(*shape, seed=seed + i) for i, shape in enumerate(shapes)],
         "upstream": rand(sizes[-1], seed=9),
@@ -76,13 +76,13 @@ def jacobians_case(*sizes: int, seed: int = 1) -> dict:
 
 def product(matrices: list) -> Tensor:
     "The Jacobian of the whole chain."
-    return reduce(lambda whole, one: one @ whole, matrices)
+    return reduce(lambda whole, one: whole @ one, matrices)
 
 # %% ../../nbs/exercises/jacobian.ipynb #df0a0867
 def chain_vjp(jacobians, upstream):
     gradient = upstream
     for jacobian in reversed(jacobians):
-        gradient = gradient @ jacobian
+        gradient = jacobian @ gradient
     return gradient
 
 
@@ -90,41 +90,41 @@ declare(
     "chain_vjp",
     "06_jacobian",
     "chain_vjp(jacobians, upstream)",
-    "x goes through functions one after the other; jacobians[i] (n_out, n_in) is the Jacobian of the i-th, a row for each of its outputs. upstream holds the slope of the loss by each number that comes out last. Return the slope of the loss by each number of x.",
+    "x goes through functions one after the other; jacobians[i] (n_in, n_out) is the Jacobian of the i-th, a row for each of its inputs. upstream holds the slope of the loss by each number that comes out last. Return the slope of the loss by each number of x.",
     cases=lambda: {
         "three functions": jacobians_case(2, 4, 3, 5),
         "a single function": jacobians_case(3, 2, seed=4),
         "square Jacobians": jacobians_case(3, 3, 3, seed=6),
         "one number at the end": jacobians_case(4, 2, 1, seed=2),
     },
-    truth=Truth(lambda jacobians, upstream: upstream @ product(jacobians)),
+    truth=Truth(lambda jacobians, upstream: product(jacobians) @ upstream),
     rule=vectors_only,
     mistakes={
         "the chain is walked from the front; upstream meets the last Jacobian first.": lambda js, g: reduce(
-            lambda v, j: v @ j, js, g
+            lambda v, j: j @ v, js, g
         ),
-        "the vector stands on the right (jacobian @ g); a gradient stands on the left: g @ jacobian.": lambda js, g: (
-            reduce(lambda v, j: j @ v, js[::-1], g)
+        "g @ jacobian adds over the inputs; a row belongs to an input, so the gradient stands on the right: jacobian @ g.": lambda js, g: (
+            reduce(lambda v, j: v @ j, js[::-1], g)
         ),
-        "the last Jacobian is left out.": lambda js, g: reduce(lambda v, j: v @ j, js[-2::-1], g),
+        "the last Jacobian is left out.": lambda js, g: reduce(lambda v, j: j @ v, js[-2::-1], g),
         "the first Jacobian is left out: this is the slope by what the first function gave.": lambda js, g: (
-            reduce(lambda v, j: v @ j, js[:0:-1], g)
+            reduce(lambda v, j: j @ v, js[:0:-1], g)
         ),
-        "upstream is not used: these are column sums of the whole Jacobian.": lambda js, g: product(js).sum(
-            0
+        "upstream is not used: these are row sums of the whole Jacobian.": lambda js, g: product(js).sum(
+            1
         ),
         "this is the Jacobian of the whole chain; multiply it by upstream.": lambda js, g: product(js),
-        "only the last Jacobian is used.": lambda js, g: g @ js[-1],
-        "the rows are scaled by upstream and not added up.": lambda js, g: g[:, None] * product(js),
-        MATRICES: lambda js, g: g @ product(js),
+        "only the last Jacobian is used.": lambda js, g: js[-1] @ g,
+        "the columns are scaled by upstream and not added up.": lambda js, g: product(js) * g,
+        MATRICES: lambda js, g: product(js) @ g,
     },
     hints=[
         "What do you know about the numbers that come out last, and which function made them?",
-        "g @ jacobian, a vector with a matrix, gives the slopes by what went into that function.",
+        "jacobian @ g, a matrix with a vector, gives the slopes by what went into that function.",
         "Start with upstream and go through reversed(jacobians).",
     ],
     answer=chain_vjp,
     minutes=8,
     level=2,
-    reason="From the back each step is a vector times a matrix; from the front it would be matrix times matrix, which costs as many times more as x has numbers. This is why backpropagation walks backwards.",
+    reason="From the back each step is a matrix times a vector; from the front it would be matrix times matrix, which costs as many times more as x has numbers. This is why backpropagation walks backwards.",
 )
