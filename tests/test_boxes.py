@@ -121,6 +121,22 @@ def test_a_wire_and_a_box_say_where_their_numbers_come_from(network):
     assert "nudge y up by 0.01, and L goes down by about 0.06" in words(network)
 
 
+def test_without_a_walk_there_are_values_alone(open_html):
+    boxes = Boxes(NETWORK[0], *NETWORK[1], walked=None, weights=("w1",))
+    picture = open_html(boxes._repr_html_()).locator(".live-boxes")
+    actions = picture.locator("[data-action]").evaluate_all("all => all.map(b => b.dataset.action)")
+    assert actions == ["reset"] and "gradient" not in picture.inner_text()
+    picture.locator('[data-box="w1"]').focus()
+    picture.page.keyboard.press("ArrowRight")
+    assert numbers(picture)["s"] == (pytest.approx(4.2), None)
+
+
+def test_a_long_number_fits_into_its_box(open_html):
+    picture = open_html(Boxes({"x": -10.5579, "w": 0.1234}, "u = x * w", walked=-1)._repr_html_())
+    assert picture.locator('[data-box="x"] .boxes-value').text_content() == "−10.56"
+    assert picture.locator('[data-box="w"] .boxes-value').text_content() == "0.123"
+
+
 def test_paths_that_meet_add(open_html):
     inputs, lines = GRAPHS["two paths"]
     picture = open_html(Boxes(inputs, *lines)._repr_html_()).locator(".live-boxes")

@@ -161,7 +161,8 @@ class Boxes:
         self,
         inputs: dict,  # name -> number, as in {"x": 2.0, "w": -3.0}
         *lines: str,  # one operation each, as in "u = x * w"; the gradients are those of the last one
-        walked: int = 0,  # steps of the walk back that are shown at the start: 1 for the local slopes, -1 for all
+        walked: int
+        | None = 0,  # steps of the walk back at the start: 1: local slopes, -1: all; None: no walk
         weights: tuple = (),  # inputs that the button "Step against the gradients" may change
         rate: float = 0.01,  # how far it steps: rate times the gradient
     ):
@@ -197,6 +198,11 @@ def _number(v: float) -> str:
     return f"{round(v, 3) + 0.0:.10g}".replace("-", "−")
 
 
+def _in_box(v: float) -> str:
+    "The same, with two decimals where three would be as wide as the box."
+    return _number(round(v, 2)) if abs(v) >= 1 and len(_number(v)) > 5 else _number(v)
+
+
 def _sign(box: Box) -> str:
     "What stands beside the name of a box: × or −, with a number where there is one."
     sign = OPERATIONS[box.op][0]
@@ -211,7 +217,8 @@ def _sign(box: Box) -> str:
 
 def _seen(boxes: Boxes) -> tuple[list[Wire], dict]:
     "The wires that the walk has passed at the start, and the gradients as far as they have come."
-    steps = len(boxes.walk) + 1 if boxes.walked < 0 else boxes.walked
+    walked = boxes.walked or 0  # None: no walk
+    steps = len(boxes.walk) + 1 if walked < 0 else walked
     wires, last = boxes.walk[: max(steps - 1, 0)], boxes.boxes[-1].name
     grads = {last: 1.0} if steps else {}
     for wire in wires:
@@ -246,9 +253,9 @@ def _draw(boxes: Boxes):  # -> a matplotlib Figure
         part = 0.66 if sum(w.start == wire.start for w in boxes.wires) > 1 else 0.5  # where wires part, later
         x, y = x0 + 0.5 + part * (x1 - x0 - 1), y0 + part * (y1 - y0) if way is None else -way
         if grads:  # nothing of the way back before the walk begins
-            ax.text(x, y + 0.03, f"×{_number(wire.slope)}", va="bottom", color="#57606a", **label)
+            ax.text(x, y + 0.03, f"×{_in_box(wire.slope)}", va="bottom", color="#57606a", **label)
         if gone:
-            ax.text(x, y - 0.03, f"◂{_number(wire.grad)}", va="top", color="#b0450a", **label)
+            ax.text(x, y - 0.03, f"◂{_in_box(wire.grad)}", va="top", color="#b0450a", **label)
     for name, (x, y) in at.items():
         kind = {"ls": "--", "ec": "#57606a"} if name in boxes.inputs else {"ec": "#8c959f"}
         kind |= {"ls": "-", "ec": "#0b5fc0"} if name in boxes.weights else {}
@@ -258,9 +265,9 @@ def _draw(boxes: Boxes):  # -> a matplotlib Figure
         ax.add_patch(shape)
         words = {"ha": "center", "va": "center", "fontsize": 9}
         ax.text(x, y + 0.22, f"{name} {signs.get(name, '')}".strip(), **words)
-        ax.text(x, y, _number(boxes.values[name]), color="#0b5fc0", weight="bold", **words)
+        ax.text(x, y, _in_box(boxes.values[name]), color="#0b5fc0", weight="bold", **words)
         if name in grads:
-            ax.text(x, y - 0.23, f"◂ {_number(grads[name])}", color="#b0450a", **words)
+            ax.text(x, y - 0.23, f"◂ {_in_box(grads[name])}", color="#b0450a", **words)
     ax.set(xlim=(-0.6, right + 0.6), ylim=(low - 0.5, 0.5))
     ax.axis("off")
     return fig

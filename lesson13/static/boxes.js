@@ -1,5 +1,6 @@
 // A graph of boxes: values go forward, local slopes stand on the wires, gradients come back one step at a time.
 // value = {inputs: {x: 2}, boxes: [{name: "u", op: "*", args: ["x", "w"], sign: "\u00d7"}], places: {x: [column, lane]}, detours: [null, lane], walked: 0, weights: [], rate: 0.01};
+// `walked: null` is a picture of values alone, without the buttons of the walk back.
 // an operand in `args` is a name or a number. The last box is the one whose gradients are wanted.
 function mount(root, value, live) {
   const { boxes, places, weights, rate } = value;
@@ -12,6 +13,7 @@ function mount(root, value, live) {
   const minus = (text) => text.replace(/-/g, "\u2212");
   const round = (v) => (Math.abs(v) >= 1e4 || (v !== 0 && Math.abs(v) < 5e-4) ? Number(v.toPrecision(3)) : Number(v.toFixed(3)));
   const short = (v) => minus(String(round(v) || 0));
+  const inBox = (v) => minus(String((Math.abs(v) >= 1 && short(v).length > 5 ? Number(round(v).toFixed(2)) : round(v)) || 0)); // as wide as a box is
   const inside = (v) => (v < 0 ? `(${short(v)})` : short(v)); // in the middle of a product
   const gives = (v) => `${Math.abs(v - round(v)) < 1e-9 ? "=" : "\u2248"} ${short(v)}`;
   const added = (numbers) => numbers.map((v, i) => (i ? inside(v) : short(v))).join(" + ");
@@ -50,6 +52,7 @@ function mount(root, value, live) {
   walk.forEach((wire, i) => { wire.step = i + 1; });
   const steps = walk.length + 1;
   let step = value.walked < 0 ? steps : Math.min(value.walked, steps);
+  const forwardOnly = value.walked === null;
   let values, grads;
   let arrow = "\u25c2", side = "the right"; // where gradients go, and where they come from
 
@@ -162,7 +165,7 @@ function mount(root, value, live) {
     const title = live.svg("text", { class: "boxes-title", "text-anchor": "middle", y: -14 }, live.svg("tspan", { class: "boxes-name", text: name }));
     if (!input)
       title.append(live.svg("tspan", { class: "boxes-sign", dx: 5, text: boxOf[name].sign }));
-    set(card.valueText, { y: 5 });
+    set(card.valueText, { y: forwardOnly ? 12 : 5 });
     set(card.gradText, { y: 22 });
     card.group = live.svg("g", { class: `boxes-part boxes-box${input ? " boxes-input" : ""}${weights.includes(name) ? " boxes-weight" : ""}`, "data-box": name }, card.rect, title, card.valueText, card.gradText);
     set(card.group, input ? { role: "slider", tabindex: 0, "aria-label": name } : { role: "button", tabindex: -1 });
@@ -196,11 +199,11 @@ function mount(root, value, live) {
   const reset = button("reset", "Numbers as before", () => { Object.assign(inputs, value.inputs); update(); });
   const box = live.el("div", { class: "boxes" },
     svg,
-    live.el("div", { class: "live-controls" }, on, back, all, none, count),
+    ...(forwardOnly ? [] : [live.el("div", { class: "live-controls" }, on, back, all, none, count)]),
     words,
     live.el("div", { class: "boxes-change" },
       live.el("div", { class: "live-row boxes-slider" }, sliderName, live.el("span", { class: "live-track" }, range, sliderText)),
-      ...(weights.length ? [descend] : []), reset),
+      ...(weights.length && !forwardOnly ? [descend] : []), reset),
     live.el("p", { class: "boxes-legend" },
       live.el("span", { class: "boxes-value" }, "value"), " forward", legendBack, `. Point at a wire or a box, or tap it, to read how its numbers arise and to see which boxes they come from. Drag the number of an input (its frame is dashed${weights.length ? ", or blue for a weight" : ""}) to change it.`));
   root.append(box);
@@ -268,8 +271,9 @@ function mount(root, value, live) {
     for (const name of names) {
       const { group, valueText, gradText } = cards[name];
       const grad = soFar(name);
-      valueText.textContent = short(values[name]);
-      gradText.textContent = grad === null ? "" : `${arrow} ${short(grad)}`;
+      valueText.textContent = inBox(values[name]);
+      gradText.textContent = grad === null ? "" : `${arrow} ${inBox(grad)}`;
+      for (const part of [valueText, gradText]) part.classList.toggle("boxes-long", part.textContent.replace(/^. /, "").length > 5);
       set(group, { "data-value": values[name], "data-grad": grad });
       if (name in inputs) {
         const [low, high] = limits(name);
@@ -277,8 +281,8 @@ function mount(root, value, live) {
       } else set(group, { "aria-label": `Box ${name}: ${short(values[name])}${grad === null ? "" : `, gradient ${short(grad)}`}` });
     }
     for (const wire of wires) {
-      wire.slopeText.textContent = started() ? `\u00d7${short(wire.slope)}` : ""; // nothing of the way back before the walk begins
-      wire.gradText.textContent = walked(wire) ? `${arrow}${short(wire.grad)}` : "";
+      wire.slopeText.textContent = started() ? `\u00d7${inBox(wire.slope)}` : ""; // nothing of the way back before the walk begins
+      wire.gradText.textContent = walked(wire) ? `${arrow}${inBox(wire.grad)}` : "";
       set(wire.group, {
         "data-slope": wire.slope, "data-grad": walked(wire) ? wire.grad : null, "data-now": wire.step === step - 1 ? "yes" : null,
         "aria-label": `Wire from ${wire.from} to ${wire.to}: local slope ${short(wire.slope)}${walked(wire) ? `, gradient ${short(wire.grad)}` : ""}`,
