@@ -42,6 +42,7 @@ def walk_with(
     dy: Callable = lambda y, t: 2 * (y - t),
     mask: Callable = lambda s: s > 0,
     inputs: tuple = (0, 1),
+    seen: tuple = (1, 1),
     dv: Callable = lambda dy, h, s: dy * h,
     db: Callable = lambda ds, x1, x2: ds,
     dh: Callable = lambda dy, v: dy * v,
@@ -54,7 +55,8 @@ def walk_with(
         slope = dy(v * h, t)
         ds = dh(slope, v) * mask(s)
         x = x1, x2
-        return ds * x[inputs[0]], ds * x[inputs[1]], db(ds, x1, x2), dv(slope, h, s)
+        factors = [x[place] if meets else 1.0 for place, meets in zip(inputs, seen, strict=True)]
+        return ds * factors[0], ds * factors[1], db(ds, x1, x2), dv(slope, h, s)
 
     return walk
 
@@ -73,9 +75,9 @@ declare(
     "walk_one(x1, x2, t, w1, w2, b, v)",
     "For s = x1·w1 + x2·w2 + b, h = relu(s), y = v·h and L = (y - t)², all of them numbers: return the slopes of L, (dw1, dw2, db, dv). Where s is not above 0, relu is flat.",
     cases=lambda: {
-        "a unit that is on": dict(x1=1.0, x2=3.0, t=2.0, w1=0.5, w2=-0.25, b=1.0, v=4.0),
-        "a unit that is off": dict(x1=1.0, x2=3.0, t=2.0, w1=0.5, w2=-0.75, b=1.0, v=4.0),
-        "a negative v": dict(x1=2.0, x2=-1.0, t=1.5, w1=1.0, w2=0.5, b=0.25, v=-2.0),
+        "a unit that is on": dict(x1=2.0, x2=3.0, t=1.5, w1=0.5, w2=-0.25, b=1.0, v=4.0),
+        "a unit that is off": dict(x1=2.0, x2=3.0, t=1.5, w1=0.5, w2=-0.75, b=1.0, v=4.0),
+        "a negative v": dict(x1=1.5, x2=-1.0, t=1.5, w1=1.0, w2=0.5, b=0.25, v=-2.0),
     },
     truth=Truth(gradient_of=loss_one, gradients=("dw1", "dw2", "db", "dv")),
     run=named("dw1", "dw2", "db", "dv"),
@@ -87,6 +89,11 @@ declare(
         "the relu passes everything on; where s is negative its slope is 0.": walk_with(mask=lambda s: 1.0),
         "the relu's slope is taken as s; it is 1 or 0.": walk_with(mask=lambda s: max(s, 0.0)),
         "x1 and x2 are exchanged: each weight meets its own input.": walk_with(inputs=(1, 0)),
+        "x1 is missing: in x1·w1 the slope by w1 is the other factor.": walk_with(seen=(0, 1)),
+        "x2 is missing: in x2·w2 the slope by w2 is the other factor.": walk_with(seen=(1, 0)),
+        "both inputs are missing: in x1·w1 the slope by w1 is the other factor, and so for w2.": walk_with(
+            seen=(0, 0)
+        ),
         "dv uses s; v multiplies h, which is 0 when the unit is off.": walk_with(dv=lambda dy, h, s: dy * s),
         "dv lacks h: in y = v·h the slope by v is the other factor.": walk_with(dv=lambda dy, h, s: dy),
         "v is missing on the way back through y = v·h.": walk_with(dh=lambda dy, v: dy),
