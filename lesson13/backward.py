@@ -29,7 +29,7 @@ def mse_grad(
     output: Tensor,  # predictions, (n, 1) or (n, n_out)
     target: Tensor,  # what was wanted, (n,) for (n, 1), else the shape of `output`
 ) -> None:  # adds to `output.g`, which has the shape of `output`
-    "The gradient of `mse`: `2 * (output - target) / n`, where n elements were averaged."
+    "The gradient of `mse`: `2 * (output - target) / N`, where N elements were averaged."
     mse(output, target)  # refuses shapes that do not fit
     difference = output - target.reshape(output.shape)  # (n,) would broadcast to (n, n)
     add_grad(output, 2 * difference / output.numel())
