@@ -23,10 +23,11 @@ PRELOADED = [
 ]
 
 
-def kernel(command: list[str], folder: str, env: dict[str, str]) -> None:
+def kernel(command: list[str], folder: str | None, env: dict[str, str]) -> None:
     "Become the kernel that `command` (python -m ipykernel_launcher -f FILE …) would have started."
     os.setsid()
-    os.chdir(folder)
+    if folder:
+        os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
     sys.path[:0] = env.get("PYTHONPATH", "").split(os.pathsep)
@@ -75,6 +76,6 @@ def quick_starts() -> None:
     context.set_forkserver_preload(PRELOADED)
 
     def launch_kernel(command, cwd=None, env=None, **_):
-        return Forked(context.Process(target=kernel, args=(command, str(cwd), dict(env))))
+        return Forked(context.Process(target=kernel, args=(command, cwd and str(cwd), dict(env))))
 
     local_provisioner.launch_kernel = launch_kernel
