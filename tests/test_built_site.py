@@ -24,12 +24,22 @@ def text(page):
     return page.read_text(encoding="utf-8")
 
 
+def page_of(notebook):
+    "The page that Quarto makes of a notebook."
+    folder = notebook.parent.relative_to(ROOT / "nbs")
+    return SITE / folder / (re.sub(r"^\d+_", "", notebook.stem) + ".html")
+
+
+def place(path):
+    "A page's or notebook's place, as a test is called."
+    return "/".join(path.with_suffix("").parts[-2:])
+
+
 def test_every_notebook_has_its_page_and_there_is_one_for_what_is_not_there():
-    expected = {re.sub(r"^\d+_", "", p.stem) + ".html" for p in NOTEBOOKS} | {"404.html"}
-    assert expected == {p.name for p in PAGES}
+    assert {page_of(p) for p in NOTEBOOKS} | {SITE / "404.html"} == set(PAGES)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=place)
 def test_links_within_the_site_resolve(page):
     anchors = {p: set(re.findall(r'\bid="([^"]+)"', text(p))) for p in PAGES}
     for address in re.findall(r'\b(?:href|src)="([^"]*)"', text(page)):
@@ -40,13 +50,13 @@ def test_links_within_the_site_resolve(page):
             "/"
         ):  # seen from any depth, so from the root of its host
             continue
-        target = (SITE / unquote(parts.path)).resolve() if parts.path else page
+        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
         assert target.exists(), f"{page.name} links to {address}"
         if parts.fragment and target in anchors:
             assert unquote(parts.fragment) in anchors[target], f"{page.name} links to {address}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=place)
 def test_nothing_is_loaded_from_another_host(page):
     loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*?\bsrc="([^"]*)"', text(page))
     loaded += re.findall(
@@ -55,12 +65,12 @@ def test_nothing_is_loaded_from_another_host(page):
     assert [a for a in loaded if urlsplit(a).netloc] == []
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=place)
 def test_a_fold_says_what_it_holds(notebook):
     "A cell's own `code-summary`, else what offline.lua finds: the names that the cell defines, or what it is for."
     cells = ["".join(c["source"]) for c in json.loads(text(notebook))["cells"] if c["cell_type"] == "code"]
     folds = [c for c in cells if re.search(r"^#\| code-fold: true$", c, re.M) and not c.startswith("#| hide")]
-    page = text(SITE / (re.sub(r"^\d+_", "", notebook.stem) + ".html"))
+    page = text(page_of(notebook))
     for cell, summary in zip(folds, re.findall(r"<summary>(.*?)</summary>", page), strict=True):
         assert summary != "Code", cell
         if "#| code-summary:" not in cell:
@@ -99,25 +109,25 @@ def true_parameters(thing):
     return [(p.name, p.kind.name) for p in found if p.name != "self"]
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=place)
 def test_the_reference_has_every_parameter(notebook):
     "And its kind: offline.lua takes signatures from the cells, since show_doc loses the `*` and the fields."
-    name = re.sub(r"^\d+_", "", notebook.stem)
-    reference = text(SITE / f"{name}.html").partition('id="reference"')[2]
+    exported = re.search(r"#\| default_exp ([\w.]+)", text(notebook))
+    reference = text(page_of(notebook)).partition('id="reference"')[2]
     entries = re.findall(r'<h3[^>]*>(.*?)</h3>\s*<div class="sourceCode"[^>]*>(.*?)</div>', reference, re.S)
     assert bool(entries) == bool(reference)
     for entry in entries:
         title, code = (html.unescape(re.sub(r"<[^>]+>", "", part)) for part in entry)
-        thing = importlib.import_module(f"lesson13.{name.replace('log_sum_exp', 'losses')}")
+        thing = importlib.import_module(f"lesson13.{exported[1]}")
         for part in title.split("."):
             thing = getattr(thing, part)
         assert parameters(code) == true_parameters(thing), title
         assert code.startswith("class ") == inspect.isclass(thing), title
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=place)
 def test_page_in_a_browser(open_page, assert_narrow, page):
-    shown = open_page(f"http://site.test/{page.name}", site=SITE, width=380)
+    shown = open_page(f"http://site.test/{page.relative_to(SITE).as_posix()}", site=SITE, width=380)
     assert_narrow(shown)
     assert shown.title() and shown.locator("meta[name=description]").get_attribute("content")
     shown.set_viewport_size({"width": 1280, "height": 900})
