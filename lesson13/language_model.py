@@ -22,8 +22,8 @@ from .losses import CrossEntropyLoss
 from .modules import Linear, Module, ReLU, Sequential
 from .tools.learn import course_notebooks
 
-# %% ../nbs/16_language_model.ipynb #0589149e
-def course_text() -> str:  # about a hundred thousand letters
+# %% ../nbs/16_language_model.ipynb #8162e571
+def course_text() -> str:
     "The sentences of the course's chapters before this one: small letters, spaces and a few signs."
     cells = []
     for book in sorted(course_notebooks().glob("[01][0-9]_*.ipynb")):
@@ -210,16 +210,17 @@ class LanguageModel(Module):
         self.layers = Sequential(*blocks, LayerNorm(n_embed), EachLetter(logits))
 
     def forward(self, tokens):
-        letters = self.which(tokens)
-        places = self.where(torch.arange(tokens.shape[1]).expand(tokens.shape))
+        which, where, layers = copy(self.which), copy(self.where), copy(self.layers)
+        letters = which(tokens)
+        places = where(torch.arange(tokens.shape[1]).expand(tokens.shape))
         x = letters + places
-        self.kept = letters, places, x
-        return self.layers(x)
+        self.kept = which, where, layers, letters, places, x
+        return layers(x)
 
     def bwd(self, out, tokens):
-        letters, places, x = self.kept
-        self.layers.backward()
-        for rows, table in ((letters, self.which), (places, self.where)):
+        which, where, layers, letters, places, x = self.kept
+        layers.backward()
+        for rows, table in ((letters, which), (places, where)):
             add_grad(rows, x.g)  # a sum hands its gradient to both
             table.backward()
 
