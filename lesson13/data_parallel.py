@@ -70,12 +70,11 @@ def train_steps(
     data: Digits,  # its training part is used
     rank: int = 0,  # which worker this is
     n_workers: int = 1,  # how many work together
-    n_steps: int = 30,  # updates
     batch_size: int = 64,  # rows of the whole batch, over all workers
     lr: float = 0.1,  # learning rate
 ) -> None:
-    "Train for one epoch at most; with several workers, each takes its share and the gradients are averaged."
-    batches = shuffled(len(data.x_train), seed=0, epoch=0).split(batch_size)[:n_steps]
+    "Train for one epoch; with several workers, each takes its share and the gradients are averaged."
+    batches = shuffled(len(data.x_train), seed=0, epoch=0).split(batch_size)
     if len(batches[-1]) < n_workers:  # a worker without rows has no gradient
         raise ValueError(f"train_steps: the last batch has {len(batches[-1])} rows for {n_workers} workers")
     loss_fn, params = CrossEntropyLoss(), model.parameters()
@@ -110,6 +109,8 @@ def join_group(
     dist.init_process_group("gloo", store=store, rank=rank, world_size=n_workers, timeout=limit)
 
 # %% ../nbs/14_data_parallel.ipynb #361189fb
+#| code-fold: true
+#| code-summary: "What a new process does"
 def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: float, *args) -> None:
     "What a new process does: join the others, work, leave its result in `folder`."
     join_group(rank, n_workers, f"{folder}/meeting_point", timeout)
@@ -172,10 +173,10 @@ def torch_twin() -> nn.Sequential:
 
 # %% ../nbs/14_data_parallel.ipynb #86d4616d
 def train_with_ddp(rank: int, n_workers: int) -> list[Tensor]:
-    "The same thirty steps with PyTorch's layers and DistributedDataParallel; parameters laid out as ours."
+    "The same epoch with PyTorch's layers and DistributedDataParallel; parameters laid out as ours."
     model, data = torch_twin(), load_data("digits")
     ddp, opt = nn.parallel.DistributedDataParallel(model), torch.optim.SGD(model.parameters(), lr=0.1)
-    for rows in shuffled(len(data.x_train), seed=0, epoch=0).split(64)[:30]:
+    for rows in shuffled(len(data.x_train), seed=0, epoch=0).split(64):
         mine = share(rows, rank, n_workers)
         loss = nn.functional.cross_entropy(ddp(data.x_train[mine]), data.y_train[mine])
         opt.zero_grad()
@@ -184,6 +185,8 @@ def train_with_ddp(rank: int, n_workers: int) -> list[Tensor]:
     return [p.detach().T.contiguous() if p.ndim == 2 else p.detach() for p in model.parameters()]
 
 # %% ../nbs/14_data_parallel.ipynb #72d784cd
+#| code-fold: true
+#| code-summary: "The program that torchrun starts"
 def main() -> None:
     "Run by `torchrun -m lesson13.data_parallel --save FILE`: train with DistributedDataParallel, save rank 0's parameters."
     parser = argparse.ArgumentParser("lesson13.data_parallel", description=main.__doc__)
