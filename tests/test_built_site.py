@@ -71,7 +71,9 @@ def test_a_fold_says_what_it_holds(notebook):
     cells = ["".join(c["source"]) for c in json.loads(text(notebook))["cells"] if c["cell_type"] == "code"]
     folds = [c for c in cells if re.search(r"^#\| code-fold: true$", c, re.M) and not c.startswith("#| hide")]
     page = text(page_of(notebook))
-    for cell, summary in zip(folds, re.findall(r"<summary>(.*?)</summary>", page), strict=True):
+    for cell, summary in zip(
+        folds, re.findall(r'<details class="code-fold"[^>]*>\s*<summary>(.*?)</summary>', page), strict=True
+    ):
         assert summary != "Code", cell
         if "#| code-summary:" not in cell:
             for patched, name in re.findall(r"^(?:class|def) (?=\w+(?:\(\s*self: (\w+))?)(\w+)", cell, re.M):
