@@ -41,6 +41,8 @@ def show_images(
     return fig
 
 # %% ../nbs/01_data.ipynb #24d1a9d7
+#| code-fold: true
+#| code-summary: "The class Digits, which holds the parts"
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     "Pictures of digits as rows of pixels, with their labels, split into parts."
@@ -58,26 +60,6 @@ class Digits:
         fields = (f"{k}={tuple(v.shape) if isinstance(v, Tensor) else v}" for k, v in vars(self).items())
         return f"Digits({', '.join(fields)})"
 
-# %% ../nbs/01_data.ipynb #e4c6e179
-def _load_small() -> Digits:
-    "scikit-learn's digits; every fifth of each digit is for validation."
-    from sklearn.datasets import load_digits
-
-    raw = load_digits()
-    x = torch.tensor(raw.data, dtype=torch.float32) / 16
-    y = torch.tensor(raw.target, dtype=torch.int64)
-    in_valid = torch.zeros(len(y), dtype=torch.bool)
-    in_valid[y.argsort(stable=True)[::5]] = True
-    return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)
-
-# %% ../nbs/01_data.ipynb #102d0f7d
-def _load_mnist(cache: str | os.PathLike | None) -> Digits:
-    "MNIST: 50,000 pictures to learn from, 10,000 to judge on, 10,000 for the end."
-    x, y, x_test, y_test = load_mnist(cache)
-    x, x_test = x.flatten(1) / 255, x_test.flatten(1) / 255  # flatten(1) unrolls every axis from axis 1 on
-    y, y_test = y.long(), y_test.long()  # int64
-    return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
-
 # %% ../nbs/01_data.ipynb #a36387ad
 def load_data(
     source: str = "digits",  # "digits": 1,797 of 8 × 8, embedded; "mnist": 70,000 of 28 × 28, in files
@@ -86,7 +68,17 @@ def load_data(
 ) -> Digits:  # pictures as rows of pixels from 0 to 1, labels, split into parts
     "Load handwritten digits. `ValueError` or `OSError` names the file where one is wrong or missing."
     if source == "digits":
-        return _load_small()
+        from sklearn.datasets import load_digits
+
+        raw = load_digits()
+        x = torch.tensor(raw.data, dtype=torch.float32) / 16
+        y = torch.tensor(raw.target, dtype=torch.int64)
+        in_valid = torch.zeros(len(y), dtype=torch.bool)
+        in_valid[y.argsort(stable=True)[::5]] = True
+        return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)
     if source == "mnist":
-        return _load_mnist(cache)
+        x, y, x_test, y_test = load_mnist(cache)  # bytes
+        x, x_test = x.flatten(1) / 255, x_test.flatten(1) / 255  # flatten(1) unrolls axis 1 and what follows
+        y, y_test = y.long(), y_test.long()  # int64
+        return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
     raise ValueError(f"load_data: source is {source!r}; it must be 'digits' or 'mnist'")
