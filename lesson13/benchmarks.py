@@ -33,9 +33,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from . import matmul as ladder
 from . import scalar_autograd
+from .language_model import LanguageModel, LetterLoss
 from .losses import CrossEntropyLoss, cross_entropy, logsumexp
 from .modules import Checkpoint, Linear, ReLU, Sequential, zero_grad
 from .tools.files import whole_file
+from .training import update
 
 # %% ../nbs/91_benchmarks.ipynb #8c7f2591
 def clock_for(n_threads: int) -> Callable:
@@ -139,8 +141,7 @@ def epoch_of_ours(model, loss_fn, batches) -> None:
         loss_fn(model(x), y)
         loss_fn.backward()
         model.backward()
-        for p in params:
-            p -= 0.01 * p.g
+        update(params, 0.01)
 
 
 def epoch_of_pytorch(model, optimizer, batches) -> None:
@@ -341,6 +342,62 @@ def losses(quick: bool) -> dict:
     for shape in ((64, 10), (512, 1_000)):
         found |= interleave(losses_of(*shape), 3 if quick else 15, turn=0.002 if quick else 0.01)
     return found
+
+# %% ../nbs/91_benchmarks.ipynb #2d0c0c1e
+class TorchBlock(nn.Module):
+    "Attention, then each letter on its own, both beside a straight road."
+
+    def __init__(self, n_embed: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm1, self.norm2 = nn.LayerNorm(n_embed), nn.LayerNorm(n_embed)
+        self.qkv, self.mix = nn.Linear(n_embed, 3 * n_embed), nn.Linear(n_embed, n_embed)
+        self.alone = nn.Sequential(
+            nn.Linear(n_embed, 4 * n_embed), nn.ReLU(), nn.Linear(4 * n_embed, n_embed)
+        )
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.mix(heads.transpose(1, 2).flatten(2))
+        return x + self.alone(self.norm2(x))
+
+
+class TorchLanguageModel(nn.Module):
+    "The network of chapter 16, with autograd."
+
+    def __init__(self, vocab_size: int, n_context: int, n_embed: int, n_heads: int, n_layers: int):
+        super().__init__()
+        self.which, self.where = nn.Embedding(vocab_size, n_embed), nn.Embedding(n_context, n_embed)
+        self.blocks = nn.Sequential(*[TorchBlock(n_embed, n_heads) for _ in range(n_layers)])
+        self.norm, self.logits = nn.LayerNorm(n_embed), nn.Linear(n_embed, vocab_size)
+
+    def forward(self, tokens):
+        x = self.which(tokens) + self.where(torch.arange(tokens.shape[1]))
+        return self.logits(self.norm(self.blocks(x)))
+
+# %% ../nbs/91_benchmarks.ipynb #e65aa5be
+@claims(
+    Claim("A step of the language model", "ours", "PyTorch", "≤ 1.0", "no graph, but no fused call"),
+)
+def language_model(quick: bool) -> dict:
+    "Forward, loss and backward of `LanguageModel(31, 32, 48, 4, 2)`, ours and PyTorch's."
+    sizes = (31, 32, 48, 4, 2)
+    tokens, target = torch.randint(31, (2, 16, 32))
+    ours, loss_fn, theirs = LanguageModel(*sizes), LetterLoss(), TorchLanguageModel(*sizes)
+    params = ours.parameters()
+
+    def step_of_ours():
+        zero_grad(*params)
+        loss_fn(ours(tokens), target)
+        loss_fn.backward()
+        ours.backward()
+
+    def step_of_theirs():
+        theirs.zero_grad()
+        F.cross_entropy(theirs(tokens).flatten(0, 1), target.flatten()).backward()
+
+    return interleave({"ours": step_of_ours, "PyTorch": step_of_theirs}, rounds=3 if quick else 15, turn=0.05)
 
 # %% ../nbs/91_benchmarks.ipynb #53a33d61
 class TensorBytes(TorchDispatchMode):
