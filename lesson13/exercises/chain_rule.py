@@ -17,7 +17,7 @@ from lesson13.checking import Truth, declare, rand, returns
 
 # %% ../../nbs/exercises/chain_rule.ipynb #d61ca167
 def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
-    "The gradient, and whether f was measured on both sides of x, for one element after the other."
+    "How x was nudged, and the gradient."
     function, x, asked = inputs["f"], inputs["x"], []
 
     def noted(point):
@@ -29,12 +29,20 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     moves = torch.stack(asked) if asked else torch.zeros(1, x.numel())
     moves = moves.where(moves.abs() > 1e-13, 0.0)  # putting back leaves a rounding error
     alone = moves * ((moves != 0).sum(1, keepdim=True) == 1)
-    both = ((alone > 0).any(0) & (alone < 0).any(0)).all()
-    yield MEASURED, "both, for each element" if both else "not both" if moves.any() else "neither"
+    up, down = (alone > 0).any(0), (alone < 0).any(0)
+    if (up & down).all():
+        how = BOTH_SIDES
+    elif (up | down).all():
+        how = "to one side only"
+    else:
+        how = "in several elements at once" if alone.any() else "in all elements at once"
+        how = how if moves.any() else "missing"
+    yield NUDGED, how
     yield "the gradient", gradient
 
 
-MEASURED = "the side of x that is measured"
+NUDGED = "the nudge of x"
+BOTH_SIDES = "to both sides, one element at a time"
 
 
 def true_slopes(f: Callable, x: Tensor) -> Tensor:
@@ -94,22 +102,22 @@ declare(
     "numerical_grad",
     "05_chain_rule",
     "numerical_grad(f, x)",
-    "The slope of f in each element of x by central differences: f takes a tensor and returns a single number, x is float64 of any shape.",
+    "The slope of f with respect to each element of x, by central differences: f takes a tensor and returns a single number; x is float64, of any shape.",
     cases=lambda: {
         "cubes of five numbers": {"f": lambda x: (x**3).sum(), "x": rand(5, seed=1).double()},
         "a product over (2, 3)": {"f": lambda x: x.prod() + x[0, 1], "x": rand(2, 3, seed=2).double() + 2},
         "a single number": {"f": lambda x: x.exp() * x, "x": torch.tensor(0.7, dtype=torch.float64)},
     },
-    truth=Truth(lambda f, x: {MEASURED: "both, for each element", "the gradient": true_slopes(f, x)}),
+    truth=Truth(lambda f, x: {NUDGED: BOTH_SIDES, "the gradient": true_slopes(f, x)}),
     run=run_numerical_grad,
     mistakes={
-        "these are forward differences, f(x + h) - f(x); central ones go h to both sides.": by_differences(
+        "only one side of x is measured (forward differences): use f(x + h) - f(x - h).": by_differences(
             lambda f, x, step: (f(x + 1e-7 * step) - f(x)) / 1e-7
         ),
-        "it is divided by h; from x - h to x + h the run is 2h.": by_differences(
+        "the rise is divided by h; from x - h to x + h the run is 2h.": by_differences(
             lambda f, x, step: 2 * central(f, x, step)
         ),
-        "the sign is turned round: f(x + h) comes first.": by_differences(
+        "the sign is turned round: it is f(x + h) - f(x - h).": by_differences(
             lambda f, x, step: -central(f, x, step)
         ),
         "the rise is not divided by the run.": by_differences(lambda f, x, step: central(f, x, step) * 2e-5),
@@ -120,18 +128,18 @@ declare(
         "h is far too large: the curve bends within the step.": by_differences(
             lambda f, x, s: central(f, x, s, 0.5)
         ),
-        "h is lost in rounding: x + h is x, and every slope comes out 0.": by_differences(
+        "h is so small that x + h is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-18)
         ),
         "x is left changed: put every element back after nudging it.": lambda f, x: (
             by_differences(central)(f, x),
             x.add_(1e-3),
         )[0],
-        "this is PyTorch's autograd; measure f a little above x and a little below.": lambda f, x: (
+        "this is PyTorch's autograd; here f is to be measured, at x + h and at x - h.": lambda f, x: (
             true_slopes(f, x)
         ),
         "x is nudged up and down but not put back, so the next elements are measured elsewhere.": not_put_back,
-        "range(len(x)) counts rows only; x.numel() elements stand in x.view(-1).": row_by_row,
+        "range(len(x)) counts rows only, and a row is nudged as a whole; loop over all x.numel() elements of x.view(-1).": row_by_row,
     },
     hints=[
         "The slope in one element: how much does f change when only that element moves a little?",
@@ -141,7 +149,7 @@ declare(
     answer=numerical_grad,
     minutes=15,
     level=2,
-    reason="Each element is nudged alone, up and down by h, and put back; the rise over 2h is the slope, with an error of the size h².",
+    reason="Each element is nudged alone, up and down by h, in copies of x. The rise over 2h is the slope, and its error shrinks like h².",
 )
 
 # %% ../../nbs/exercises/chain_rule.ipynb #2622278f
@@ -160,7 +168,7 @@ declare(
     "chain_of_three",
     "05_chain_rule",
     "chain_of_three(x)",
-    "For y = sin(exp(x**2)) and a number x, return the pair (y, dy/dx) by the chain rule.",
+    "For a number x and y = sin(exp(x**2)), return the pair (y, dy/dx).",
     cases=lambda: {f"x = {x}": {"x": x} for x in (0.5, -0.8, 0.0, 1.2)},
     truth=Truth(
         lambda x: {"y": math.sin(math.exp(x * x))},
@@ -173,9 +181,9 @@ declare(
         "the slope of the innermost step, 2x, is missing.": chain(lambda x, e: math.cos(e) * e),
         "the slope of exp is missing: exp(x²) stays as a factor.": chain(lambda x, e: math.cos(e) * 2 * x),
         "the slope of sin is missing: cos(exp(x²)).": chain(lambda x, e: e * 2 * x),
-        "only the outermost slope is there: each step has a factor.": chain(lambda x, e: math.cos(e)),
+        "only the slope of sin is there; exp and x² bring a factor each.": chain(lambda x, e: math.cos(e)),
         "the slope of sin is +cos, not -cos.": chain(lambda x, e: -math.cos(e) * e * 2 * x),
-        "each factor is taken at x; take it at what goes into its step.": chain(
+        "each slope is taken at x; take it at the number that goes into its step.": chain(
             lambda x, e: math.cos(x) * math.exp(x) * 2 * x
         ),
         "the cosine is taken at x²; exp(x²) is what goes into sin.": chain(
@@ -190,7 +198,7 @@ declare(
             math.sin(math.exp(x) ** 2),
             math.cos(math.exp(x) ** 2) * 2 * math.exp(x) ** 2,
         ),
-        "2x stands inside exp; the slope of x² is a factor of its own, exp(x²) · 2x.": chain(
+        "2x stands inside exp; it is a factor of its own: exp(x²) · 2x.": chain(
             lambda x, e: math.cos(e) * math.exp(2 * x)
         ),
         "the two results are exchanged: y comes first, then its slope.": lambda x: chain_of_three(x)[::-1],
@@ -203,7 +211,7 @@ declare(
     answer=chain_of_three,
     minutes=8,
     level=1,
-    reason="Three steps, three slopes, each taken at the value that went into its step: cos(b) · exp(a) · 2x, multiplied.",
+    reason="Three steps, three slopes, each taken at the number that went into its step, and multiplied: cos(b) · exp(a) · 2x.",
 )
 
 # %% ../../nbs/exercises/chain_rule.ipynb #ac4c97d4
@@ -237,7 +245,7 @@ declare(
     "walk_back",
     "05_chain_rule",
     "walk_back(slopes)",
-    "x goes through a chain of boxes and becomes y; slopes lists their local slopes, the first box first. Return a list of dy/d(number) for each number on the way, from x (first) to y itself (last): one more than there are boxes.",
+    "x goes through a chain of boxes and becomes y; slopes lists their local slopes, the first box first. Return a list with the gradient of every number on the way, how fast y moves with it: first that of x, last that of y itself. It is one longer than slopes.",
     cases=lambda: {
         "the chain of the chapter": {"slopes": [2.0, 1.0, 0.856, 0.76]},
         "a single box": {"slopes": [-3.0]},
@@ -249,14 +257,17 @@ declare(
     ),
     run=returns("the list"),
     mistakes={
-        "these are the slopes seen from the front, by x; the walk starts at y with 1.": seen_from_the_front,
+        "these say how fast each number moves with x; walk from the other end, from y, and start with 1.": seen_from_the_front,
         "the list begins with y; x comes first.": lambda slopes: walked()(slopes)[::-1],
-        "local slopes are added; along a chain they are multiplied.": walked(lambda g, slope: g + slope),
+        "the local slopes are added; along a chain they are multiplied.": walked(lambda g, slope: g + slope),
         "y itself is missing: y moves as fast as itself, 1.": lambda slopes: walked()(slopes)[:-1],
         "x is missing: the walk stops one box too early.": lambda slopes: walked()(slopes)[1:],
         "the walk starts with 0, and everything stays 0; it starts with 1.": walked(first=0.0),
-        "the boxes are passed in forward order; walk from the last to the first.": walked(start=list),
-        "these are the local slopes; multiply what arrives by them.": lambda slopes: [*slopes, 1.0],
+        "the walk begins at the first box; go from the last box to the first.": walked(start=list),
+        "these are the local slopes; multiply what arrives from the right by each of them.": lambda slopes: [
+            *slopes,
+            1.0,
+        ],
         "only dy/dx is returned; a list with every number on the way is asked for.": lambda slopes: math.prod(
             slopes
         ),
@@ -329,15 +340,15 @@ declare(
     "two_paths",
     "05_chain_rule",
     "two_paths(edges)",
-    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The last end is y. Return a dictionary with every number: its name -> dy/d(number).",
+    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The last end is y. Return a dictionary that gives every name its gradient, how fast y moves with it.",
     cases=lambda: {title: {"edges": list(edges)} for title, edges in GRAPH.items()},
     truth=Truth(lambda edges: {name: over_paths(edges, name, edges[-1][1]) for name in names_in(edges)}),
     run=run_paths,
     mistakes={
-        "= where += must add: where two paths meet, only one of them counts.": paths_with(
+        "where two paths meet, only the last one counts: use += in place of =.": paths_with(
             lambda old, new: new
         ),
-        "only the first path that arrives counts; add what the others bring.": paths_with(
+        "where paths meet, only the first one counts; add what the others bring.": paths_with(
             lambda old, new: old
         ),
         "where paths meet, their shares are multiplied; they add up.": paths_with(lambda old, new: old * new),
@@ -359,5 +370,5 @@ declare(
     answer=two_paths,
     minutes=10,
     level=2,
-    reason="Each wire brings its start a share, what arrived at its end times its slope; the shares of all wires add up. With = in place of += a number that is used twice would forget one use.",
+    reason="Each wire brings its start a share: what arrived at its end, times its slope. The shares of all wires add up.",
 )
