@@ -44,6 +44,8 @@ def softmax(
     return exps / exps.sum(dim, keepdim=True)
 
 # %% ../nbs/11_log_sum_exp.ipynb #76a748ee
+#| code-fold: true
+#| code-summary: "Show the questions: check_target"
 def check_target(
     scores: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,), of any whole-number type
