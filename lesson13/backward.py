@@ -40,7 +40,7 @@ def relu_grad(
     out: Tensor,  # what came out, with its gradient `out.g`; the shape of `inp`
 ) -> None:  # adds to `inp.g`, which has the shape of `inp`
     "The gradient of `relu`: `out.g` where `inp` was positive, else 0."
-    add_grad(inp, out.g * (inp > 0))
+    add_grad(inp, torch.where(inp > 0, out.g, 0))
 
 # %% ../nbs/08_backward.ipynb #b22da24e
 def lin_grad(

@@ -109,7 +109,7 @@ class ReLU(Module):
         return torch.relu(x)
 
     def bwd(self, out, x):
-        add_grad(x, out.g * (x > 0))
+        add_grad(x, torch.where(x > 0, out.g, 0))
 
 # %% ../nbs/09_modules.ipynb #734dbf50
 class MSELoss(Module):
