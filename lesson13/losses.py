@@ -57,10 +57,9 @@ def check_target(
         )
     if target.is_floating_point() or target.dtype == torch.bool:
         raise TypeError(f"target holds {target.dtype}; expected class numbers, such as target.long()")
-    if not 0 <= target.min() <= target.max() < scores.shape[1]:
-        raise ValueError(
-            f"targets run from {target.min()} to {target.max()}, but classes from 0 to {scores.shape[1] - 1}"
-        )
+    low, high, n_classes = target.min().item(), target.max().item(), scores.shape[1]
+    if low < 0 or high >= n_classes:
+        raise ValueError(f"targets run from {low} to {high}, but classes from 0 to {n_classes - 1}")
 
 # %% ../nbs/11_log_sum_exp.ipynb #999e14ce
 def nll_loss(
