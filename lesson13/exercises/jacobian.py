@@ -33,21 +33,23 @@ declare(
     mistakes={
         "this has a row for every output; here a row belongs to an input.": lambda w: w.T,
         "the outputs are added up: this is the gradient of their sum, not the Jacobian.": lambda w: w.sum(1),
-        "these are ones; the slope of output j in input i is a weight.": lambda w: torch.ones_like(w),
+        "these are ones; the slope of output j with respect to input i is a weight.": lambda w: (
+            torch.ones_like(w)
+        ),
         "this is the identity: a linear layer is more than passing x on.": lambda w: torch.eye(*w.shape),
         "the weights are multiplied with themselves; each slope is one weight.": lambda w: w @ w.T,
         "it is flat; a Jacobian has rows and columns.": lambda w: w.reshape(-1),
         "there is a sign too many.": lambda w: -w,
     },
     hints=[
-        "Write out one output: out_j is a sum of x_i times a weight. What is its slope in x_i?",
-        "The slope of out_j in x_i is w[i, j].",
+        "Write out one output: out_j is a sum of x_i times a weight. What is its slope with respect to x_i?",
+        "The slope of out_j with respect to x_i is w[i, j].",
         "Element [i, j] of the Jacobian is w[i, j]. Which matrix is that?",
     ],
     answer=linear_jacobian,
     minutes=6,
     level=2,
-    reason="out_j = x_1 w_1j + x_2 w_2j + …, so the slope of out_j in x_i is w_ij: with inputs in rows, the Jacobian is w itself.",
+    reason="out_j = x_0 w_0j + x_1 w_1j + …, so the slope of out_j with respect to x_i is w_ij: with inputs in rows, the Jacobian is w itself.",
 )
 
 # %% ../../nbs/exercises/jacobian.ipynb #c7e56d9a
@@ -90,7 +92,7 @@ declare(
     "chain_vjp",
     "06_jacobian",
     "chain_vjp(jacobians, upstream)",
-    "x goes through functions one after the other; jacobians[i] (n_in, n_out) is the Jacobian of the i-th, a row for each of its inputs. upstream holds the slope of the loss by each number that comes out last. Return the slope of the loss by each number of x.",
+    "x goes through functions one after the other; jacobians[i] (n_in, n_out) is the Jacobian of function i, a row for each of its inputs. upstream (n_out of the last,) holds the slopes of the loss with respect to the last outputs. Return those with respect to x, (n_in of the first,).",
     cases=lambda: {
         "three functions": jacobians_case(2, 4, 3, 5),
         "a single function": jacobians_case(3, 2, seed=4),
@@ -107,7 +109,7 @@ declare(
             reduce(lambda v, j: v @ j, js[::-1], g)
         ),
         "the last Jacobian is left out.": lambda js, g: reduce(lambda v, j: j @ v, js[-2::-1], g),
-        "the first Jacobian is left out: this is the slope by what the first function gave.": lambda js, g: (
+        "the first Jacobian is left out: this is the slope with respect to what the first function gave.": lambda js, g: (
             reduce(lambda v, j: j @ v, js[:0:-1], g)
         ),
         "upstream is not used: these are row sums of the whole Jacobian.": lambda js, g: product(js).sum(1),
@@ -118,7 +120,7 @@ declare(
     },
     hints=[
         "What do you know about the numbers that come out last, and which function made them?",
-        "jacobian @ g, a matrix with a vector, gives the slopes by what went into that function.",
+        "jacobian @ g, a matrix with a vector, gives the slopes with respect to what went into that function.",
         "Start with upstream and go through reversed(jacobians).",
     ],
     answer=chain_vjp,
