@@ -19,8 +19,11 @@ from lesson13.exercises.backward import LAYER_CASES, RELU_SLOPES, relu_case
 from lesson13.exercises.modules import linear_case
 
 # %% ../../nbs/exercises/autograd.ipynb #3c4b4e41
+RETURNED = "the shape that backward returns for {}"
+
+
 def run_function(*names: str) -> Callable:
-    "Apply a Function to leaves, and let autograd call its backward."
+    "Apply a Function to leaves, and let autograd call its backward, whose shapes are noted: PyTorch mends some."
 
     def run(answer, inputs):
         if not issubclass(answer, torch.autograd.Function):
@@ -30,11 +33,21 @@ def run_function(*names: str) -> Callable:
                 raise TypeError(f"{method} must be a static method: write @staticmethod above it")
         asked = [name for name in names if name not in inputs.get("constants", ())]
         leaves = {name: inputs[name].clone().requires_grad_(name in asked) for name in names}
-        out = answer.apply(*leaves.values())
+        returned = []
+
+        def backward(ctx, *upstream):
+            returned.append(answer.backward(ctx, *upstream))
+            return returned[0]
+
+        noting = type(answer.__name__, (answer,), {"backward": staticmethod(backward)})
+        out = noting.apply(*leaves.values())
         yield f"apply({', '.join(names)})", out
         if isinstance(out, Tensor):
             out.backward(inputs["upstream"])
             yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in asked)
+            found = returned[0] if isinstance(returned[0], tuple) else returned
+            for (name, leaf), one in zip(leaves.items(), found, strict=False):
+                yield RETURNED.format(name), tuple((leaf if one is None else one).shape)
 
     return run
 
@@ -84,7 +97,12 @@ declare(
         gradients=("x.grad",),
     ),
     run=run_function("x"),
-    mistakes={sentence: function_class(slope) for sentence, slope in RELU_SLOPES.items()}
+    mistakes={
+        sentence.replace(
+            ">= 0.", ">= 0. There central differences give the mean of both sides."
+        ): function_class(slope)
+        for sentence, slope in RELU_SLOPES.items()
+    }
     | {
         "backward changes what arrives in place; others may still need it.": function_class(
             lambda x, g: g.mul_(x > 0)
@@ -184,7 +202,10 @@ declare(
         }
     ),
     truth=Truth(
-        lambda inp, w, b, **rest: {"apply(inp, w, b)": inp @ w + b},
+        lambda inp, w, b, **rest: (
+            {"apply(inp, w, b)": inp @ w + b}
+            | {RETURNED.format(name): tuple(leaf.shape) for name, leaf in (("inp", inp), ("w", w), ("b", b))}
+        ),
         gradient_of=lambda inp, w, b, upstream, **rest: ((inp @ w + b) * upstream).sum(),
         gradients=("inp.grad", "w.grad", "b.grad"),
     ),
@@ -207,6 +228,9 @@ declare(
         ),
         "w gets None, so it would never change.": linear_function(lambda x, w, g: three(x, w, g, w=None)),
         "b gets None, so it would never change.": linear_function(lambda x, w, g: three(x, w, g, b=None)),
+        "b's gradient is not summed over the batch: backward returns (n, n_out) for a b of (n_out,). PyTorch adds the rows up here, unasked.": linear_function(
+            lambda x, w, g: three(x, w, g, b=g)
+        ),
         "b's gradient is averaged over the batch; it must be summed.": linear_function(
             lambda x, w, g: three(x, w, g, b=g.mean(0))
         ),
