@@ -128,6 +128,35 @@ local function signatures(blocks) -- of all functions, classes and methods in th
   return found
 end
 
+-- Where the course's public names are explained, from nbdev's index. A name that methods bear too (`backward`, `step`) may mean any of
+-- them and stays as it is; nbdev's own add_links would send it, and the checker's model answers, to the wrong place.
+local function entries()
+  local file = io.open(quarto.project.directory .. "/../lesson13/_modidx.py")
+  local places, methods = {}, {}
+  for name, page, id in file:read("a"):gmatch("'lesson13%.[%w_]+%.(%a[%w_.]*)': %(%s*'([%w_]+%.html)#([^']+)'") do
+    places[name] = { page = page, id = id }
+    methods[name:match("%.([%w_]+)$") or ""] = true
+  end
+  file:close()
+  for name in pairs(methods) do places[name] = nil end
+  return places
+end
+
+-- The first mention of such a name on a page leads there.
+local function linked(blocks)
+  local places, own = entries(), pandoc.path.filename(PANDOC_STATE.output_file or "")
+  local function keep(element) return element, false end
+  local function link(code)
+    local name = code.text:gsub("%(%)$", "")
+    local place = places[name]
+    if not place then return end
+    places[name] = nil
+    local page = place.page == own and "" or quarto.project.offset .. "/" .. place.page
+    return pandoc.Link(code, page .. "#" .. place.id, "", { class = "name" }), false
+  end
+  return blocks:walk({ traverse = "topdown", Header = keep, Link = keep, Code = link })
+end
+
 function Pandoc(doc)
   local found = signatures(doc.blocks)
   doc.blocks = doc.blocks:walk({ Blocks = function(blocks)
@@ -138,5 +167,6 @@ function Pandoc(doc)
     end
     return blocks
   end })
+  doc.blocks = linked(doc.blocks)
   return doc
 end

@@ -138,10 +138,18 @@ def test_page_in_a_browser(open_page, assert_narrow, page):
     assert shown.locator(".l13-graph").evaluate_all(cut) == 0
 
 
+def test_a_name_of_the_course_leads_to_its_entry():
+    "At its first mention; a name that methods bear too (`backward`) leads nowhere. That the places exist is tested above."
+    page = text(SITE / "learner.html")
+    assert '<a href="./modules.html#linear" class="name"><code>Linear</code></a>' in page
+    assert page.count('<a href="#collate" class="name">') == 1 < page.count("<code>collate</code>")
+    assert not re.search(r'class="name"><code>(backward|step|forward)\b', page)
+
+
 def test_a_phone_keeps_short_code_whole_and_small_figures_narrow(open_page):
     "offline.lua says which, site.scss how."
     shown = open_page("http://site.test/training.html", site=SITE, width=380)
-    lines = "codes => codes.map(code => code.getClientRects().length)"
+    lines = "codes => codes.map(code => code.getClientRects().length).filter(n => n > 0)"  # closed folds have none
     assert set(shown.locator(":is(p, li) > code.short").evaluate_all(lines)) == {1}
     fits = "images => images.map(image => image.getBoundingClientRect().width <= image.parentElement.clientWidth + 1)"
     assert set(shown.locator("main figure img.narrow").evaluate_all(fits)) == {True}

@@ -112,12 +112,8 @@ def _mnist_file(name: str, folder: Path) -> Tensor:
 
 # %% ../../nbs/tools/mnist.ipynb #988f615b
 def load_mnist(
-    cache: str
-    | os.PathLike
-    | None = None,  # the folder of the files; else LESSON13_DATA, else the user's cache
-) -> tuple[
-    Tensor, Tensor, Tensor, Tensor
-]:  # pictures (60000, 28, 28) and labels (60000,), then 10,000 for testing
+    cache: str | os.PathLike | None = None,  # the files' folder; else LESSON13_DATA, else the user's cache
+) -> tuple[Tensor, ...]:  # pictures (60000, 28, 28) and labels (60000,), then 10,000 for testing
     "MNIST's four files as tensors of bytes, downloaded if they are not there."
     import pooch
 
