@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from fontTools.ttLib import TTFont  # matplotlib brings it along
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_docs"
@@ -144,6 +145,17 @@ def test_a_name_of_the_course_leads_to_its_entry():
     assert '<a href="./modules.html#linear" class="name"><code>Linear</code></a>' in page
     assert page.count('<a href="#collate" class="name">') == 1 < page.count("<code>collate</code>")
     assert not re.search(r'class="name"><code>(backward|step|forward)\b', page)
+
+
+def test_formulas_stand_in_the_font_that_comes_along(open_page):
+    shown = open_page("http://site.test/log_sum_exp.html", site=SITE)
+    shown.evaluate("document.fonts.ready.then(() => true)")
+    assert shown.evaluate(
+        "[...document.fonts].filter(f => f.family.includes('Maths')).map(f => f.status)"
+    ) == ["loaded"]
+    formulas = "".join(m for page in PAGES for m in re.findall("<math.*?</math>", text(page), re.S))
+    signs = html.unescape(re.sub(r"<annotation.*?</annotation>|<[^>]+>|\s", "", formulas, flags=re.S))
+    assert {ord(sign) for sign in signs} - set(TTFont(ROOT / "nbs/fonts/maths.woff").getBestCmap()) == set()
 
 
 def test_a_phone_keeps_short_code_whole_and_small_figures_narrow(open_page):
