@@ -208,7 +208,7 @@ declare(
 )
 
 # %% ../../nbs/exercises/matmul.ipynb #6b28664d
-SECOND_LOOP = "there is a second loop; stretch a row of a against the whole of b, with a[i, :, None] * b."
+SECOND_LOOP = "there is a second loop; stretch a row of a against the whole of b, with a[i][:, None] * b."
 
 
 def broadcast_rule(calls: list, inputs: dict) -> str | None:
@@ -220,14 +220,21 @@ def broadcast_rule(calls: list, inputs: dict) -> str | None:
 
 
 def from_rows(make: Callable) -> Callable:
-    "A product whose row i is `make(row i of a, b)`."
-    return lambda a, b: torch.stack([make(row, b) for row in a])
+    "A product whose row i is `make(row i of a, b)`, written into zeros."
+
+    def product(a, b):
+        c = torch.zeros(len(a), b.shape[1])
+        for i in range(len(a)):
+            c[i] = make(a[i], b)
+        return c
+
+    return product
 
 # %% ../../nbs/exercises/matmul.ipynb #81694e5c
 def matmul_broadcast(a, b):
     c = torch.zeros(a.shape[0], b.shape[1])
     for i in range(a.shape[0]):
-        c[i] = (a[i, :, None] * b).sum(dim=0)
+        c[i] = (a[i][:, None] * b).sum(dim=0)
     return c
 
 
@@ -242,6 +249,9 @@ declare(
         "the sum runs over dim 1, the columns; add up the rows, dim 0.": from_rows(
             lambda row, b: (row[:, None] * b).sum(1)
         ),
+        "the columns are summed away, and (n, m) is left; add up the rows of b.": lambda a, b: (
+            a[:, :, None] * b
+        ).sum(2),
         "everything is summed; add up the rows only, dim 0.": from_rows(
             lambda row, b: (row[:, None] * b).sum()
         ),
@@ -254,18 +264,18 @@ declare(
         "the sum is missing: a row of the result has p numbers.": from_rows(lambda row, b: row[:, None] * b),
         "the result is transposed.": lambda a, b: (a @ b).T,
         "the row and b are added, not multiplied.": from_rows(lambda row, b: (row[:, None] + b).sum(0)),
-        LIBRARY_PRODUCT: lambda a, b: torch.stack([row @ b for row in a]),
+        LIBRARY_PRODUCT: from_rows(lambda row, b: row @ b),
         SECOND_LOOP: lambda a, b: matmul_dot(a, b),
     },
     hints=[
         "Row i of the result needs row i of a and all of b. Which shape must the row have to stretch over b's columns?",
-        "a[i, :, None] has shape (m, 1); b has (m, p).",
-        "c[i] = (a[i, :, None] * b).sum(dim=0).",
+        "a[i][:, None] has shape (m, 1); b has (m, p).",
+        "c[i] = (a[i][:, None] * b).sum(dim=0).",
     ],
     answer=matmul_broadcast,
     minutes=8,
     level=2,
-    reason="a[i, :, None] is a column (m, 1); it stretches over the p columns of b (m, p), and the sum over dim 0 leaves p numbers.",
+    reason="a[i][:, None] is a column (m, 1); it stretches over the p columns of b (m, p), and the sum over dim 0 leaves p numbers.",
 )
 
 # %% ../../nbs/exercises/matmul.ipynb #28a302cb
@@ -278,7 +288,12 @@ def einsum_rule(calls: list, inputs: dict) -> str | None:
 
 # %% ../../nbs/exercises/matmul.ipynb #3d1efa91
 def matmul_einsum(a, b):
-    return torch.einsum("ij,jk->ik", a, b)
+    return torch.einsum("ik,kj->ij", a, b)
+
+
+def by_letters(letters: str) -> Callable:
+    "A product by `torch.einsum`."
+    return lambda a, b: torch.einsum(letters, a, b)
 
 
 declare(
@@ -289,36 +304,34 @@ declare(
     **PRODUCT,
     rule=einsum_rule,
     mistakes={
-        "the output is ki: the indices after -> stand in the wrong order.": lambda a, b: torch.einsum(
-            "ij,jk->ki", a, b
+        "the letters after -> stand in the wrong order: first the rows of a, then the columns of b.": by_letters(
+            "ik,kj->ji"
         ),
-        "b's indices are swapped (kj): its first index is the one it shares with a.": lambda a, b: (
-            torch.einsum("ij,kj->ik", a, b)
+        "b's letters are in the wrong order: its first one is the one it shares with a.": by_letters(
+            "ik,jk->ij"
         ),
-        "the shared index is still there after ->; leave it out and it is summed.": lambda a, b: torch.einsum(
-            "ij,jk->ijk", a, b
+        "the shared letter stands after -> and the columns of b are summed; it is the other way round.": by_letters(
+            "ik,kj->ik"
         ),
-        "two different inner indices: nothing ties a's columns to b's rows.": lambda a, b: torch.einsum(
-            "ij,lk->ik", a, b
-        ),
-        "nothing stands after ->, so everything is summed to one number.": lambda a, b: torch.einsum(
-            "ij,jk->", a, b
-        ),
+        "the shared letter is still there after ->; leave it out and it is summed.": by_letters("ik,kj->ikj"),
+        "two different inner letters: nothing ties a's columns to b's rows.": by_letters("ik,lj->ij"),
+        "nothing stands after ->, so everything is summed to one number.": by_letters("ik,kj->"),
         NO_EINSUM: lambda a, b: a @ b,
     },
     hints=[
-        "Name the rows of a i, the shared size j, the columns of b k.",
-        "The letters before the arrow are ij,jk. Which of them are left in the result?",
-        'torch.einsum("ij,jk->..", a, b), with two letters for the dots.',
+        "Name the rows of a i, the shared size k, the columns of b j.",
+        "The letters before the arrow are ik,kj. Which of them are left in the result?",
+        'torch.einsum("ik,kj->..", a, b), with two letters for the dots.',
     ],
     answer=matmul_einsum,
     minutes=4,
     level=1,
-    reason="j stands in both inputs and not in the output: einsum multiplies along it and adds up.",
+    reason="k stands in both inputs and not in the output: einsum multiplies along it and adds up.",
 )
 
 # %% ../../nbs/exercises/matmul.ipynb #798c836d
 SHAPE_PAIRS = [
+    ((2, 1, 1), (1, 3)),
     ((3, 4), (4,)),
     ((5, 1), (1, 6)),
     ((2, 1, 3), (7, 1)),
@@ -362,12 +375,15 @@ def fit(x: int, y: int) -> int:
 
 # %% ../../nbs/exercises/matmul.ipynb #0c2092cc
 def broadcast_shape(shape_a, shape_b):
+    longest = max(len(shape_a), len(shape_b))
+    shape_a = (1,) * (longest - len(shape_a)) + shape_a  # what is missing counts as 1
+    shape_b = (1,) * (longest - len(shape_b)) + shape_b
     sizes = []
-    for x, y in itertools.zip_longest(reversed(shape_a), reversed(shape_b), fillvalue=1):
+    for x, y in zip(shape_a, shape_b, strict=True):
         if x != y and x != 1 and y != 1:
             raise ValueError(f"sizes {x} and {y} do not fit")
         sizes.append(y if x == 1 else x)
-    return tuple(reversed(sizes))
+    return tuple(sizes)
 
 
 declare(
@@ -381,6 +397,9 @@ declare(
     mistakes={
         "the shapes are lined up from the left; they must be lined up from the right.": from_pairs_of_sizes(
             fit, "left"
+        ),
+        "the shapes are paired from the left, and sizes of the longer one are lost; line them up from the right.": lambda a, b: (
+            tuple(fit(x, y) for x, y in zip(a, b, strict=False))
         ),
         "sizes that differ, neither of them 1, must raise ValueError; here the larger one wins.": from_pairs_of_sizes(
             max
@@ -407,11 +426,11 @@ declare(
     },
     hints=[
         "Write the two shapes one under the other, flush right.",
-        "itertools.zip_longest on the reversed shapes, with fillvalue=1, pairs the sizes.",
-        "For a pair: if x == 1 take y; if y == 1 or x == y take x; else raise ValueError. Reverse at the end.",
+        "Put 1s in front of the shorter shape, such as (1,) * 2 + (3, 4); then zip pairs the sizes.",
+        "For a pair: if x == 1 take y; if y == 1 or x == y take x; else raise ValueError.",
     ],
     answer=broadcast_shape,
     minutes=15,
     level=3,
-    reason="Pair the sizes from the right; a missing one counts as 1. A 1 stretches to the other size, equal sizes stay, anything else does not fit.",
+    reason="With 1s in front, the shapes end at the same place, and a missing size counts as 1. A 1 stretches to the other size, equal sizes stay, anything else does not fit.",
 )

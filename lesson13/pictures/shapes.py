@@ -104,7 +104,7 @@ def draw_broadcast(
             result = None
         _draw_operand(ax, 0, shape_a, result or shape_a)
         _draw_operand(ax, 6 if result else 7, shape_b, result or (1, *shape_b))
-        ax.text(5, -0.6, "+", ha="center", fontsize=14)
+        ax.text(5, -0.6, "×", ha="center", fontsize=14)
         ax.text(11, -0.6, "=" if result else "✗", ha="center", fontsize=14)
         if result:
             _draw_operand(ax, 12, result, result)
