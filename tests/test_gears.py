@@ -73,6 +73,31 @@ def test_a_gear_turns_by_mouse(pictures):
     assert "turned −1" in three.inner_text()
 
 
+def test_a_gear_turns_by_finger_without_moving_the_page(browser, pictures):
+    context = browser.new_context(has_touch=True, viewport={"width": 380, "height": 900}, offline=True)
+    touch = context.new_page()
+    touch.goto(pictures[0].url)
+    picture = touch.locator(".live-gears").last
+    picture.scroll_into_view_if_needed()
+    gear = picture.locator('[data-gear="0"] .gears-body').bounding_box()
+    x, y, radius = gear["x"] + gear["width"] / 2, gear["y"] + gear["height"] / 2, 0.3 * gear["width"]
+    finger, scrolled = context.new_cdp_session(touch), touch.evaluate("scrollY")
+    for degrees in (0, 20, 40, 60, 80, 90):
+        at = {
+            "x": x + radius * math.cos(math.radians(degrees)),
+            "y": y + radius * math.sin(math.radians(degrees)),
+        }
+        finger.send(
+            "Input.dispatchTouchEvent",
+            {"type": "touchMove" if degrees else "touchStart", "touchPoints": [at]},
+        )
+        touch.wait_for_timeout(30)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert angles(picture)[0] == pytest.approx(90, abs=2)
+    assert touch.evaluate("scrollY") == scrolled
+    context.close()
+
+
 def test_more_than_one_turn_and_back(pictures):
     page, _, three = pictures
     first = three.locator('[data-gear="0"]')

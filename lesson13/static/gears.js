@@ -157,6 +157,7 @@ function mount(root, value, live) {
       first.focus({ preventScroll: true });
       event.preventDefault();
     });
+    group.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // touch-action on a <g> is not heard
     group.addEventListener("pointermove", (event) => {
       if (last === null) return;
       const now = direction(event);
