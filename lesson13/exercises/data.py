@@ -285,7 +285,7 @@ declare(
     "idx_header",
     "01_data",
     "idx_header(data)",
-    "data holds the bytes of an IDX file: return the pair (type byte, shape), the shape a tuple. Raise ValueError if one of the first two bytes is not 0, or if data ends before the last size.",
+    "The bytes of an IDX file begin with 0, 0, a type, and the number of axes n; then n sizes of four bytes each, the byte that counts most first. Return the pair (type, shape), the shape a tuple. Raise ValueError if one of the first two bytes is not 0, or if data ends before the last size.",
     cases=lambda: {
         title: {"data": data}
         for title, data in {

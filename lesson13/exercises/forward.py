@@ -55,7 +55,7 @@ declare(
     answer=relu,
     minutes=3,
     level=1,
-    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor.",
+    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor; x stays as it is.",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #04d4ab11
@@ -137,6 +137,9 @@ declare(
         "(n, 1) - (n,) broadcast to (n, n): every prediction met every target. Make the shapes equal first.": lambda o, t: (
             ((o - t) ** 2).mean()
         ),
+        "output.squeeze() makes (n,) of (n, 1), and a target (n, 1) then broadcasts to (n, n): reshape the target like the output.": lambda o, t: (
+            ((o.squeeze() - t) ** 2).mean()
+        ),
         "the squares are summed; divide by their number.": lambda o, t: (error_of(o, t) ** 2).sum(),
         "there is a 1/2 too many; this mse has none.": lambda o, t: (error_of(o, t) ** 2).mean() / 2,
         "there is a root too many: this is the RMSE.": lambda o, t: (error_of(o, t) ** 2).mean().sqrt(),
@@ -161,7 +164,7 @@ declare(
     answer=mse,
     minutes=5,
     level=1,
-    reason="reshape lays the target out like the output, so the subtraction pairs each prediction with its own target.",
+    reason="(n, 1) - (n,) is (n, n): every prediction meets every target. reshape lays the target out like the output, so each prediction meets its own; their difference is (n, 1).",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #83cd4660
@@ -198,5 +201,5 @@ declare(
     answer=init_scale,
     minutes=5,
     level=1,
-    reason="A sum of n_in terms grows with the root of n_in, and the ReLU halves the mean square: the root of 2/n_in undoes both.",
+    reason="A sum of n_in terms grows with the root of n_in, and the ReLU halves the mean square: the root of 2/n_in undoes both: more inputs, smaller weights.",
 )

@@ -20,7 +20,9 @@ from lesson13.exercises.backward import (
     LAYER_CASES,
     LAYER_MISTAKES,
     MSE_SLOPES,
+    NO_G_YET,
     RELU_SLOPES,
+    adds_only,
     lin_case,
     lin_with,
     mse_and_slope,
@@ -28,6 +30,7 @@ from lesson13.exercises.backward import (
     put_g,
     relu_back,
     relu_case,
+    true_relu_gradient,
 )
 from lesson13.exercises.forward import error_of
 
@@ -215,11 +218,7 @@ declare(
         "a batch of one": relu_layer_case(1, 4, seed=2),
         "inp.g is there already": relu_layer_case(3, 5, seed=3, held=True),
     },
-    truth=Truth(
-        lambda inp, upstream: {"layer(inp)": inp.relu()},
-        gradient_of=lambda inp, upstream: (inp.relu() * upstream).sum(),
-        gradients=("inp.g",),
-    ),
+    truth=Truth(lambda inp, upstream: {"layer(inp)": inp.relu(), "inp.g": true_relu_gradient(inp, upstream)}),
     run=run_layer(),
     rule=NO_AUTOGRAD,
     mistakes={sentence: relu_class(relu_back(slope)) for sentence, slope in RELU_SLOPES.items()}
@@ -237,6 +236,7 @@ declare(
         "the call returns the absolute value.": relu_class(forward=torch.abs),
         "backward sets nothing.": relu_class(lambda inp, out: None),
         FROM_INP: relu_class(lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g))),
+        NO_G_YET: relu_class(adds_only),
     },
     hints=[
         "Which two tensors does backward need?",

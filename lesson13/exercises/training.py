@@ -14,9 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesson13.checking import Truth, declare, rand, sets
+from lesson13.checking import Truth, declare, rand, sets, without
+from lesson13.exercises.backward import put_g
 from lesson13.exercises.data import is_index
-from lesson13.exercises.losses import labelled, picked, right_slope, soft, true_cross_entropy
+from lesson13.exercises.losses import (
+    READY_MADE,
+    labelled,
+    one_hot,
+    picked,
+    right_slope,
+    soft,
+    true_cross_entropy,
+)
 from lesson13.tools.report import describe
 
 # %% ../../nbs/exercises/training.ipynb #1b57b130
@@ -54,7 +63,7 @@ declare(
         ),
         "this is the share of wrong rows.": lambda x, t: (x.argmax(1) != t).float().mean(),
         "argmax runs over the batch (dim 0); it must run over the classes.": lambda x, t: (
-            (x.argmax(0)[: len(t)] == t[: x.shape[1]]).float().mean()
+            (x.argmax(0) == t).float().mean()
         ),
         "the largest logit itself is compared; argmax says where it is.": lambda x, t: (
             (x.amax(1) == t).float().mean()
@@ -185,7 +194,7 @@ declare(
     answer=minibatches,
     minutes=6,
     level=1,
-    reason="The starts are 0, batch_size, 2 · batch_size, …; a slice that runs over the end just stops there, so the last batch is shorter.",
+    reason="The starts are 0, batch_size, 2 · batch_size, …; a slice that runs over the end just stops there, so the last batch is shorter. 100 examples make 4 batches of at most 32, the last one of 4.",
 )
 
 # %% ../../nbs/exercises/training.ipynb #96ae2b4d
@@ -197,11 +206,25 @@ def step_case(n: int, n_in: int, n_classes: int, lr: float) -> dict:
 
 
 def true_step(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> dict:
-    "By autograd."
-    w, b = w.requires_grad_(), b.requires_grad_()
-    loss = true_cross_entropy(x @ w + b, target)
-    w_grad, b_grad = torch.autograd.grad(loss, (w, b))
-    return {"the loss": loss, "w": w - lr * w_grad, "b": b - lr * b_grad}
+    "Two steps, by autograd."
+    found = {}
+    for which in ("", SECOND):
+        w, b = w.detach().requires_grad_(), b.detach().requires_grad_()
+        loss = true_cross_entropy(x @ w + b, target)
+        w_grad, b_grad = torch.autograd.grad(loss, (w, b))
+        w, b = w - lr * w_grad, b - lr * b_grad
+        found |= {f"the loss{which}": loss, f"w{which}": w, f"b{which}": b}
+    return found
+
+
+SECOND = " of the second step"
+
+
+def run_two_steps(answer: Callable, inputs: dict) -> Iterator:
+    "Two steps on the same w and b: what the first leaves behind must not count in the second."
+    for which in ("", SECOND):
+        step = sets("w", "b", first="the loss")(answer, inputs)
+        yield from ((f"{name}{which}", value) for name, value in step)
 
 
 def step_with(
@@ -217,6 +240,24 @@ def step_with(
         return found
 
     return step
+
+
+def overwritten_slope(x: Tensor, t: Tensor) -> Tensor:
+    "The slope of the loss with = in place of -= at the right class."
+    return torch.where(one_hot(t, x.shape[1]) > 0, -1.0, soft(x, 1)) / len(t)
+
+
+OVERWRITTEN = "the right class is set to -1 (=); subtract 1 from its share (-=)."
+
+
+def never_cleared(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> Tensor:
+    "A step that adds to the gradients of the step before."
+    logits = x @ w + b
+    above = right_slope(logits, target)
+    put_g((w, x.T @ above), (b, above.sum(0)))
+    w -= lr * w.g
+    b -= lr * b.g
+    return true_cross_entropy(logits, target)
 
 
 def spoiled_step(change: Callable) -> Callable:
@@ -246,14 +287,15 @@ declare(
     "training_step",
     "12_training",
     "training_step(x, target, w, b, lr)",
-    "One step of gradient descent on the cross entropy of logits x @ w + b: change w and b in place, return the loss before the step.",
+    "One step of gradient descent on the cross entropy of logits x @ w + b: change w and b in place, return the loss before the step. Called again with the same w and b, it takes the next step.",
     cases=lambda: {
         "batch 5, 3 in, 4 classes": step_case(5, 3, 4, 0.5),
         "a batch of one": step_case(1, 4, 3, 0.1),
         "square, 3 × 3": step_case(3, 3, 3, 1.0),
     },
     truth=Truth(true_step),
-    run=sets("w", "b", first="the loss"),
+    run=run_two_steps,
+    rule=without("backward", "grad", *READY_MADE),
     mistakes={
         "w and b did not change: w = w - … makes new tensors. Use -= or w.sub_().": spoiled_step(
             lambda w, b, nw, nb, i: i[3]
@@ -278,6 +320,8 @@ declare(
         "b's gradient is averaged over the batch; sum it.": spoiled_step(
             lambda w, b, nw, nb, i: (w.copy_(nw), b.add_((nb - b) / len(i[1])), i[3])[2]
         ),
+        OVERWRITTEN: step_with(overwritten_slope),
+        "the second step adds to the gradients of the first: clear w.g and b.g after a step (del w.g).": never_cleared,
     },
     hints=[
         "Logits, loss, then (softmax - one-hot) / n: that is the gradient at the logits.",
@@ -287,7 +331,7 @@ declare(
     answer=training_step,
     minutes=20,
     level=3,
-    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change.",
+    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change. Nothing is kept in .g here; parts that add to .g need a del w.g after the step.",
 )
 
 # %% ../../nbs/exercises/training.ipynb #c75ad648
