@@ -27,10 +27,13 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     start = x.clone()
     gradient = answer(noted, x)
     moves = torch.stack(asked) if asked else torch.zeros(1, x.numel())
+    longest = moves.abs().max()
     moves = moves.where(moves.abs() > 1e-13, 0.0)  # putting back leaves a rounding error
     alone = moves * ((moves != 0).sum(1, keepdim=True) == 1)
     up, down = (alone > 0).any(0), (alone < 0).any(0)
-    if (up & down).all():
+    if 0 < longest < 5e-12:
+        how = "by too short a step"
+    elif (up & down).all():
         how = BOTH_SIDES
     elif (up | down).all():
         how = "to one side only"
@@ -89,13 +92,13 @@ def not_put_back(f: Callable, x: Tensor) -> Tensor:
 
 # %% ../../nbs/exercises/chain_rule.ipynb #d161cc69
 def numerical_grad(f, x):
-    slopes, h = torch.zeros_like(x), 1e-5
+    slopes, h = [], 1e-5
     for i in range(x.numel()):
-        up, down = x.clone(), x.clone()
-        up.view(-1)[i] += h
-        down.view(-1)[i] -= h
-        slopes.view(-1)[i] = (f(up) - f(down)) / (2 * h)
-    return slopes
+        nudge = torch.zeros_like(x).flatten()
+        nudge[i] = h
+        nudge = nudge.reshape(x.shape)
+        slopes.append((f(x + nudge) - f(x - nudge)) / (2 * h))
+    return torch.stack(slopes).reshape(x.shape)
 
 
 declare(
@@ -131,6 +134,9 @@ declare(
         "h is so small that x + h is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-18)
         ),
+        "the step is so short that f's digits run out; take about 1e-5.": by_differences(
+            lambda f, x, step: central(f, x, step, 1e-13)
+        ),
         "x is left changed: put every element back after nudging it.": lambda f, x: (
             by_differences(central)(f, x),
             x.add_(1e-3),
@@ -139,17 +145,17 @@ declare(
             true_slopes(f, x)
         ),
         "x is nudged up and down but not put back, so the next elements are measured elsewhere.": not_put_back,
-        "range(len(x)) counts rows only, and a row is nudged as a whole; loop over all x.numel() elements of x.view(-1).": row_by_row,
+        "range(len(x)) counts rows only, and a row is nudged as a whole; loop over range(x.numel()) and nudge a single element.": row_by_row,
     },
     hints=[
         "The slope in one element: how much does f change when only that element moves a little?",
         "Take h around 1e-5, compute f at x + h and at x - h, and divide by 2h.",
-        "Loop over range(x.numel()), with x.view(-1) of a copy; reshape the slopes to x.shape at the end.",
+        "Loop over range(x.numel()). A nudge is a row of zeros with h in place i, reshaped to x.shape; reshape the stacked slopes too.",
     ],
     answer=numerical_grad,
-    minutes=15,
+    minutes=20,
     level=2,
-    reason="Each element is nudged alone, up and down by h, in copies of x. The rise over 2h is the slope, and its error shrinks like h².",
+    reason="Each element is nudged alone, up and down by h. The rise over 2h is the slope, and its error shrinks like h².",
 )
 
 # %% ../../nbs/exercises/chain_rule.ipynb #2622278f
@@ -185,6 +191,13 @@ declare(
         "the slope of sin is +cos, not -cos.": chain(lambda x, e: -math.cos(e) * e * 2 * x),
         "each slope is taken at x; take it at the number that goes into its step.": chain(
             lambda x, e: math.cos(x) * math.exp(x) * 2 * x
+        ),
+        "the slope of exp is taken at x; x² is what goes into exp.": chain(
+            lambda x, e: math.cos(e) * math.exp(x) * 2 * x
+        ),
+        "the square is missing: x² goes into exp, not x.": lambda x: (
+            math.sin(math.exp(x)),
+            math.cos(math.exp(x)) * math.exp(x),
         ),
         "the cosine is taken at x²; exp(x²) is what goes into sin.": chain(
             lambda x, e: math.cos(x * x) * e * 2 * x
@@ -315,18 +328,27 @@ def over_paths(edges: list, node: str, end: str) -> float:
 
 
 def paths_with(
-    meet: Callable = lambda old, new: old + new, along: Callable = lambda g, s: g * s, start: float = 1.0
+    meet: Callable = lambda old, new: old + new,
+    along: Callable = lambda g, s: g * s,
+    start: float = 1.0,
+    order: Callable = reversed,
+    arrived: Callable = lambda found, name: found.get(name, 0.0),
 ) -> Callable:
     "A walk back through a graph with one part replaced."
 
     def walk(edges):
         found = {edges[-1][1]: start}
-        for a, b, slope in reversed(edges):
-            new = along(found.get(b, 0.0), slope)
+        for a, b, slope in order(edges):
+            new = along(arrived(found, b), slope)
             found[a] = meet(found[a], new) if a in found else new
         return found
 
     return walk
+
+
+def seen_from_x(walk: Callable) -> Callable:
+    "The same walk through the graph turned round: how fast every number moves with the first one."
+    return lambda edges: walk([(b, a, slope) for a, b, slope in reversed(edges)])
 
 # %% ../../nbs/exercises/chain_rule.ipynb #3683bd2e
 def two_paths(edges):
@@ -357,7 +379,21 @@ declare(
         ),
         "along a path slopes are added; they are multiplied.": paths_with(along=lambda g, s: g + s),
         "what arrives is not used: these are the slopes of single wires.": paths_with(along=lambda g, s: s),
-        "the walk starts with 0, and everything stays 0; dy/dy is 1.": paths_with(start=0.0),
+        "the wires are taken from the front, where only 0 has arrived yet; go through reversed(edges).": paths_with(
+            order=list
+        ),
+        "the wires are taken from the front, where nothing has arrived yet; go through reversed(edges).": paths_with(
+            order=list, arrived=dict.__getitem__
+        ),
+        "these say how fast each number moves with the first one; start at y with 1 and go through reversed(edges).": seen_from_x(
+            paths_with()
+        ),
+        "these say how fast each number moves with the first one, by one path only; start at y with 1, go through reversed(edges), and add.": seen_from_x(
+            paths_with(lambda old, new: new)
+        ),
+        "only 0 is passed on: the walk starts at y, and there with 1, since dy/dy is 1.": paths_with(
+            start=0.0
+        ),
         "y itself is missing from the dictionary: its gradient is 1.": lambda edges: {
             name: value for name, value in two_paths(edges).items() if name != edges[-1][1]
         },
