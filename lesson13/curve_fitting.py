@@ -36,32 +36,34 @@ def relu_sum(
     return (relu(x[:, None] * slopes + intercepts) * weights).sum(-1) + bias
 
 # %% ../nbs/04_curve_fitting.ipynb #a9cd4b90
+#| code-fold: true
+#| code-summary: "Show how 24 starts are drawn and trained at once"
 def _starts(n_tries, n_units, seed):
     "Slopes, intercepts and weights (tries, 1, k) and bias (tries, 1), for x in [−1, 1]."
+    size = (n_tries, 1, n_units)  # the 1 stretches over the examples
     random = torch.Generator().manual_seed(seed)
-    bends = torch.rand(n_tries, 1, n_units, generator=random) * 2 - 1
-    slopes = torch.where(torch.rand(n_tries, 1, n_units, generator=random) < 0.5, -1.0, 1.0)
-    bends[0], slopes[0] = torch.linspace(-1, 1, n_units + 1)[:-1], 1.0  # one start is tidy
-    return [slopes, -slopes * bends, torch.zeros_like(bends), torch.zeros(n_tries, 1)]
+    bends = torch.rand(size, generator=random) * 2 - 1
+    slopes = torch.where(torch.rand(size, generator=random) < 0.5, -1.0, 1.0)
+    return [slopes, -slopes * bends, torch.zeros(size), torch.zeros(n_tries, 1)]
 
-# %% ../nbs/04_curve_fitting.ipynb #1fc235e1
-def _descend(x, y, params, n_steps, bend_speed=0.2, learning_rate=0.3):
+
+def _descend(x, y, params, n_steps, learning_rate=0.1):
     "Train all starts at once; yield some fifty times (step, error of each start, parameters), more often at first."
     keep = {round(n_steps * (i / 47) ** 2) for i in range(48)}
-    bends, heights = [p.requires_grad_() for p in params[:2]], [p.requires_grad_() for p in params[2:]]
-    groups = [{"params": bends, "lr": learning_rate * bend_speed}, {"params": heights, "lr": learning_rate}]
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam([p.requires_grad_() for p in params], learning_rate, betas=(0.9, 0.99))
     shrink = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, n_steps)
     for step in range(n_steps + 1):
-        error = (relu_sum(x, *params) - y).square().mean(1)
+        error = (relu_sum(x, *params) - y).square().mean(1)  # (tries,)
         if step in keep:
             yield step, error.detach(), [p.detach().clone() for p in params]
         optimizer.zero_grad()
-        error.sum().backward()
+        error.sum().backward()  # no start shares a number with another: none disturbs the others
         optimizer.step()
         shrink.step()
 
 # %% ../nbs/04_curve_fitting.ipynb #852dbe71
+#| code-fold: true
+#| code-summary: "Show CurveState and CurveFit, what a fit consists of"
 class CurveState(NamedTuple):
     "The units at one step of the training."
 
@@ -73,16 +75,6 @@ class CurveState(NamedTuple):
     bias: Tensor  # ()
 
 
-def _state(frame, best, x, y, spread):
-    "One start of one frame, as a CurveState for the x and y that came in."
-    step, error, (slopes, intercepts, weights, bias) = frame
-    middle, half = (x[0] + x[-1]) / 2, (x[-1] - x[0]) / 2
-    slopes = slopes[best, 0] / half
-    intercepts = intercepts[best, 0] - slopes * middle
-    weights, bias = weights[best, 0] * spread, bias[best, 0] * spread + y.mean()
-    return CurveState(step, error[best].item() * spread.item() ** 2, slopes, intercepts, weights, bias)
-
-# %% ../nbs/04_curve_fitting.ipynb #651e2692
 @dataclass(repr=False)
 class CurveFit:
     "A curve made of units: call it with x of shape (n,) to get y of shape (n,)."
@@ -113,6 +105,18 @@ class CurveFit:
         return animate_fits({"target": [self]})
 
 # %% ../nbs/04_curve_fitting.ipynb #db649401
+#| code-fold: true
+#| code-summary: "Show fit_curve"
+def _state(frame, best, x, y, spread):
+    "One start of one frame, as a CurveState for the x and y that came in."
+    step, error, (slopes, intercepts, weights, bias) = frame
+    middle, half = (x[0] + x[-1]) / 2, (x[-1] - x[0]) / 2
+    slopes = slopes[best, 0] / half
+    intercepts = intercepts[best, 0] - slopes * middle
+    weights, bias = weights[best, 0] * spread, bias[best, 0] * spread + y.mean()
+    return CurveState(step, error[best].item() * spread.item() ** 2, slopes, intercepts, weights, bias)
+
+
 def fit_curve(
     f: Callable,  # the target: takes a tensor (n,), returns a tensor (n,)
     n_units: int,  # how many lines, each cut at zero
@@ -121,7 +125,7 @@ def fit_curve(
     high: float = 1.0,  # and ends here
     n_steps: int = 300,  # how many steps of the optimizer
     n_tries: int = 24,  # how many starts are trained at once; the best is kept
-    seed: int = 1,  # for the starts
+    seed: int = 2,  # for the starts
 ) -> CurveFit:
     "Fit a sum of `n_units` ReLU units to f. ValueError unless f gives a finite number for each x."
     x = torch.linspace(low, high, 100)

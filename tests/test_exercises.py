@@ -549,6 +549,16 @@ def step_to_minus_one(x, target, w, b, lr):
     return loss
 
 
+def bends_outside(slopes, intercepts, low, high):
+    bends = -intercepts / slopes
+    return int(((bends < low) | (bends > high)).sum()), 0
+
+
+def counts_at_the_ends(slopes, intercepts, low, high):
+    off = torch.stack([slopes * end + intercepts <= 0 for end in (low, high)]).sum(0)
+    return (off == 2).sum(), (off == 0).sum()
+
+
 HELD_OUT = [
     ("relu_grad", adds_to_what_is_there, "no .g before"),
     ("ReLU", ReLUThatAdds, "no .g before"),
@@ -581,15 +591,15 @@ HELD_OUT = [
     ("mse", lambda o, t: (o.view(-1) - t.view(-1)).pow(2).sum(), "summed"),
     ("init_scale", lambda n: 1 / n**0.5, "without a ReLU"),
     ("init_scale", lambda n: 2.0 / n, "variance"),
-    (
-        "relu_sum",
-        lambda x, s, i, w, b: sum((w[k] * (s[k] * x + i[k])).clamp(min=0) for k in range(len(s))) + b,
-        "inside",
-    ),
     ("hat_units", hat_that_keeps_falling, "stops the fall"),
     ("hat_units", lambda a, b, c: ([1, 1, 1], [-a, -b, -c], [1, -2, 1]), "tent"),
     ("curve_slope", slope_of_all, "cut is missing"),
     ("curve_slope", lambda x, s, i, w: (w * ((s * x[:, None] + i) > 0)).sum(-1), "slopes are missing"),
+    (
+        "lost_bends",
+        lambda s, i, low, high: (((-i / s) > high).sum(), ((-i / s) < low).sum()),
+        "negative slope",
+    ),
     ("numerical_grad", one_sided, "forward differences"),
     ("chain_of_three", lambda x: (_s(x), _c(x) * torch.exp(torch.tensor(x * x)).item()), "2x"),
     ("linear_jacobian", lambda w: w.transpose(0, 1).contiguous(), "row for every output"),
@@ -676,8 +686,8 @@ HELD_OUT = [
     ("whole_network", network_with_log_last, "logarithm"),
     ("forward_and_backward", pass_that_broadcasts, "broadcast"),
     ("hat_units", hat_by_units, "row for each unit"),
-    ("relu_sum", lambda x, s, i, w, b: (s * x[:, None] - i).clamp(min=0) @ w + b, "subtracted"),
-    ("relu_sum", lambda x, s, i, w, b: ((s * x[:, None] + i).clamp(min=0) * w).sum(0) + b, "points"),
+    ("lost_bends", bends_outside, "counts as dead"),
+    ("lost_bends", lambda s, i, low, high: counts_at_the_ends(s, i, -1, 1), "between low and high"),
     ("curve_slope", lambda x, s, i, w: torch.sign(s * x[:, None] + i) @ (s * w), "torch.sign"),
     ("nll_loss", lambda p, t: -p[t, range(len(t))].mean(), "exchanged"),
     ("nll_loss", EXERCISES["cross_entropy"].answer, "logarithms already"),
@@ -771,7 +781,7 @@ SAID = [
     ("ReLUFunction", NotStatic, "@staticmethod"),
     ("init_scale", lambda n: torch.randn(n), "One number"),
     ("logsumexp", lambda x: torch.zeros(4, 4), "A square appeared"),
-    ("relu_sum", lambda x, s, i, w, b: (s * x[:, None] + i).relu() * w + b, "too many at the end"),
+    ("curve_slope", lambda x, s, i, w: (s * x[:, None] + i).relu() * w + 1, "too many at the end"),
     ("training_step", lambda x, t, w, b, lr: w.requires_grad_().sub_(1), "torch.no_grad()"),
     ("training_step", lambda x, t, w, b, lr: print("x" * 200), "x" * 60 + "…"),
     ("lin", lambda x, w, b: 10**400, "a whole number"),

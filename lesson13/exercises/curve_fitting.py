@@ -15,74 +15,6 @@ from torch import Tensor
 
 from lesson13.checking import NO_AUTOGRAD, Truth, declare, plain, rand, returns
 
-# %% ../../nbs/exercises/curve_fitting.ipynb #bf89f657
-def units_case(n: int, k: int) -> dict:
-    "Inputs for `n` points and `k` units."
-    lines = {name: rand(k, seed=seed) for seed, name in enumerate(("slopes", "intercepts", "weights"), 1)}
-    return {"x": rand(n, seed=9, scale=2.0), **lines, "bias": 0.7}
-
-# %% ../../nbs/exercises/curve_fitting.ipynb #d5076b5a
-def relu_sum(x, slopes, intercepts, weights, bias):
-    bent = (slopes * x[:, None] + intercepts).clamp(min=0)
-    return bent @ weights + bias
-
-
-declare(
-    "relu_sum",
-    "04_curve_fitting",
-    "relu_sum(x, slopes, intercepts, weights, bias)",
-    "Add up k bent lines: for x (n,), three tensors (k,) and a number bias, return (n,): the sum of weights * relu(slopes * x + intercepts), plus bias.",
-    cases=lambda: {f"{n} points, {k} units": units_case(n, k) for n, k in ((6, 4), (3, 3), (1, 5), (4, 1))},
-    truth=Truth(
-        lambda x, slopes, intercepts, weights, bias: (
-            (slopes * x[:, None] + intercepts).relu() @ weights + bias
-        )
-    ),
-    mistakes={
-        "the ReLU is missing: a sum of straight lines is one straight line.": lambda x, s, i, w, b: (
-            (s * x[:, None] + i) @ w + b
-        ),
-        "the ReLU comes after the sum; each line bends before they are added.": lambda x, s, i, w, b: (
-            ((s * x[:, None] + i) @ w).relu() + b
-        ),
-        "the bias is missing.": lambda x, s, i, w, b: (s * x[:, None] + i).relu() @ w,
-        "the bias is added once for each unit; it belongs to the sum.": lambda x, s, i, w, b: (
-            (s * x[:, None] + i).relu() @ w + len(s) * b
-        ),
-        "the weights are inside the ReLU; a negative weight must be able to bend a line down.": lambda x, s, i, w, b: (
-            (w * (s * x[:, None] + i)).relu().sum(1) + b
-        ),
-        "the intercepts are added to x; they are added to slopes * x.": lambda x, s, i, w, b: (
-            (s * (x[:, None] + i)).relu() @ w + b
-        ),
-        "the intercepts are outside the ReLU.": lambda x, s, i, w, b: ((s * x[:, None]).relu() + i) @ w + b,
-        "the units are averaged; they are summed.": lambda x, s, i, w, b: (
-            (s * x[:, None] + i).relu() @ w / len(s) + b
-        ),
-        "x (n,) and slopes (k,) are paired element by element; every point needs every unit: x[:, None].": lambda x, s, i, w, b: (
-            (s * x + i).relu() * w + b
-        ),
-        "the bias is bent with the rest, as if the output had a ReLU too.": lambda x, s, i, w, b: (
-            (s * x[:, None] + i).relu() @ w + b
-        ).relu(),
-        "the intercepts are subtracted; they are added.": lambda x, s, i, w, b: (
-            (s * x[:, None] - i).relu() @ w + b
-        ),
-        "the sum runs over the points; add up the units, dim 1.": lambda x, s, i, w, b: (
-            ((s * x[:, None] + i).relu() * w).sum(0) + b
-        ),
-    },
-    hints=[
-        "Every point needs every unit: which shape holds all n × k values?",
-        "x[:, None] * slopes has shape (n, k).",
-        "(slopes * x[:, None] + intercepts).clamp(min=0) is (n, k); @ weights makes it (n,).",
-    ],
-    answer=relu_sum,
-    minutes=8,
-    level=2,
-    reason="x[:, None] is (n, 1), so slopes * x[:, None] is (n, k): a row for each point, a column for each unit; @ weights adds the columns up.",
-)
-
 # %% ../../nbs/exercises/curve_fitting.ipynb #a780dac2
 def heights(left: float, peak: float, right: float) -> dict[str, float]:
     "Where to look at a hat: what the place is called, and its x."
@@ -130,11 +62,11 @@ def true_heights(left: float, peak: float, right: float) -> dict[str, float]:
 
 
 def hat_with(weights: Callable, sign: float = -1.0) -> Callable:
-    "Units for a hat; the weights follow from the steepness of its sides."
+    "Units for a hat; the weights follow from the slopes of its sides."
 
     def units(left, peak, right):
-        steepness = 1 / (peak - left), 1 / (right - peak)
-        return [1.0] * 3, [sign * bend for bend in (left, peak, right)], weights(*steepness)
+        up, down = 1 / (peak - left), 1 / (right - peak)
+        return [1.0] * 3, [sign * bend for bend in (left, peak, right)], weights(up, down)
 
     return units
 
@@ -153,12 +85,12 @@ HAT_MISTAKES = {
         (up, -up, 0)
     ),
     "nothing stops the fall at right: there the slope must become 0.": lambda up, down: (up, -up - down, 0),
-    "both sides are as steep as the left one; the right one has a width of its own.": lambda up, down: (
+    "both sides have the slope of the left one; the right one has a width of its own.": lambda up, down: (
         (up, -2 * up, up)
     ),
     "the hat is upside down.": lambda up, down: (-up, up + down, -down),
-    "the weights grow with the widths; a wider side is less steep, 1 / width.": lambda up, down: hat_weights(
-        1 / up, 1 / down
+    "the weights grow with the widths; a wider side has a smaller slope, 1 / width.": lambda up, down: (
+        hat_weights(1 / up, 1 / down)
     ),
     "the weight at peak takes away the climb only; it must also bring the fall.": lambda up, down: (
         (up, -up, down)
@@ -199,19 +131,20 @@ declare(
     },
     hints=[
         "Where does the sum bend? Put a unit there: with slope 1, its intercept is minus that place.",
-        "How steep is the left side, which climbs 1 over the width peak - left? And the right one?",
-        "With up = 1 / (peak - left) and down = 1 / (right - peak), the weights are the changes of slope: up, -up - down, and …",
+        "Which slope has the left side, which climbs 1 over the width peak - left? And the right one?",
+        "With up = 1 / (peak - left) and down = 1 / (right - peak), the weights are the changes of the sum's slope: up, -up - down, and …",
     ],
     answer=hat_units,
-    minutes=15,
-    level=3,
+    minutes=10,
+    level=2,
     reason="Each unit of slope 1 begins at a bend and changes the slope of the sum there: from 0 to up, from up to -down, from -down to 0.",
 )
 
 # %% ../../nbs/exercises/curve_fitting.ipynb #e263a4c6
 def curve_case(n: int, k: int) -> dict:
-    "The same inputs as for `relu_sum`, without the bias."
-    return {name: value for name, value in units_case(n, k).items() if name != "bias"}
+    "Inputs for `n` points and `k` units."
+    units = {name: rand(k, seed=seed) for seed, name in enumerate(("slopes", "intercepts", "weights"), 1)}
+    return {"x": rand(n, seed=9, scale=2.0), **units}
 
 
 def lines_of(x: Tensor, slopes: Tensor, intercepts: Tensor) -> Tensor:
@@ -298,7 +231,141 @@ declare(
         "on = slopes * x[:, None] + intercepts > 0 is (n, k); multiply it by weights * slopes and add up each row.",
     ],
     answer=curve_slope,
-    minutes=12,
+    minutes=8,
     level=2,
     reason="A unit that is not cut is a line of slope weights * slopes; one that is cut adds nothing; and the slope of a sum is the sum of the slopes.",
+)
+
+# %% ../../nbs/exercises/curve_fitting.ipynb #bf89f657
+def at_the_ends(slopes: Tensor, intercepts: Tensor, low: float, high: float) -> Tensor:
+    "The line of each unit at both ends of the range, (2, k)."
+    return torch.stack([slopes * low + intercepts, slopes * high + intercepts])
+
+
+def counted(dead: Callable, always: Callable, line: Callable = at_the_ends) -> Callable:
+    "An answer from which units count as dead and which as always on, by their line at both ends."
+
+    def answer(*inputs):
+        ends = line(*inputs)
+        return dead(ends).sum().item(), always(ends).sum().item()
+
+    return answer
+
+
+def both_off(ends: Tensor) -> Tensor:
+    "A line that is not above 0 at either end is nowhere above 0 between them."
+    return (ends <= 0).all(0)
+
+
+def both_on(ends: Tensor) -> Tensor:
+    "A line that is above 0 at both ends is so all the way."
+    return (ends > 0).all(0)
+
+
+def by_bends(dead: Callable, always: Callable, bends: Callable = lambda s, i: -i / s) -> Callable:
+    "An answer from where the units bend: each function gets (bends, slopes, low, high)."
+
+    def answer(s, i, low, high):
+        inputs = bends(s, i), s, low, high
+        return dead(*inputs).sum().item(), always(*inputs).sum().item()
+
+    return answer
+
+
+def is_dead(bend: Tensor, s: Tensor, low: float, high: float) -> Tensor:
+    "A unit that faces right is dead with its bend right of the range; one that faces left, left of it."
+    return torch.where(s > 0, bend >= high, bend <= low)
+
+
+def is_always_on(bend: Tensor, s: Tensor, low: float, high: float) -> Tensor:
+    "The other way round."
+    return torch.where(s > 0, bend < low, bend > high)
+
+
+BEND_CASES = {
+    "five units of slope 1": ([1.0, 1.0, 1.0, 1.0, 1.0], [3.0, -5.0, 0.5, 2.5, -0.5], -1.0, 1.0),
+    "slopes of both signs": ([-1.0, -2.0, 1.0, -1.0, 2.0], [-1.5, -6.0, -2.0, 3.0, 1.0], -1.0, 1.0),
+    "slopes that are not 1": ([4.0, -4.0, 0.5, -0.5, 0.5], [-3.0, 2.0, 2.0, -2.0, -0.75], -1.0, 1.0),
+    "examples from 2 to 6": ([1.0, 1.0, -1.0, -1.0, 2.0, -1.0], [1.0, -3.0, 1.0, 7.0, -15.0, 8.0], 2.0, 6.0),
+}
+
+# %% ../../nbs/exercises/curve_fitting.ipynb #d5076b5a
+def lost_bends(slopes, intercepts, low, high):
+    at_low, at_high = slopes * low + intercepts, slopes * high + intercepts
+    dead = (at_low <= 0) & (at_high <= 0)
+    always_on = (at_low > 0) & (at_high > 0)
+    return dead.sum().item(), always_on.sum().item()
+
+
+declare(
+    "lost_bends",
+    "04_curve_fitting",
+    "lost_bends(slopes, intercepts, low, high)",
+    "All examples lie between low and high. Of the units with these slopes and intercepts, (k,) each, how many are dead, and how many are always on? Return the two counts. No slope is 0.",
+    cases=lambda: {
+        name: {"slopes": torch.tensor(s), "intercepts": torch.tensor(i), "low": low, "high": high}
+        for name, (s, i, low, high) in BEND_CASES.items()
+    },
+    truth=Truth(
+        lambda slopes, intercepts, low, high: {
+            "the number of dead units": sum(
+                max(s * low, s * high) + i <= 0 for s, i in zip(slopes, intercepts, strict=True)
+            ),
+            "the number of always-on units": sum(
+                min(s * low, s * high) + i > 0 for s, i in zip(slopes, intercepts, strict=True)
+            ),
+        }
+    ),
+    run=returns("the number of dead units", "the number of always-on units"),
+    mistakes={
+        "the two counts are in the wrong order: the dead come first.": counted(both_on, both_off),
+        "every bend outside the range counts as dead; a unit that is on all the way is not.": counted(
+            lambda ends: both_off(ends) | both_on(ends), lambda ends: torch.zeros(1, dtype=torch.int64)
+        ),
+        "with a negative slope the sides are exchanged: such a unit is flat right of its bend.": by_bends(
+            lambda bend, s, low, high: bend >= high, lambda bend, s, low, high: bend < low
+        ),
+        "a unit bends at -intercept / slope; -intercept is right for slope 1 only.": by_bends(
+            is_dead, is_always_on, lambda s, i: -i
+        ),
+        "the bends have the wrong sign: a unit bends at -intercept / slope.": by_bends(
+            is_dead, is_always_on, lambda s, i: i / s
+        ),
+        "only low is looked at; a unit that is off there may switch on before high.": counted(
+            lambda ends: ends[0] <= 0, lambda ends: ends[0] > 0
+        ),
+        "only high is looked at; a unit that is on there may be off at low.": counted(
+            lambda ends: ends[1] <= 0, lambda ends: ends[1] > 0
+        ),
+        "a unit that is off at one end only still bends: it is dead if it is off everywhere.": counted(
+            lambda ends: (ends <= 0).any(0), both_on
+        ),
+        "a unit that is on at one end only bends: always on means on everywhere.": counted(
+            both_off, lambda ends: (ends > 0).any(0)
+        ),
+        "a unit that bends in the range is neither dead nor always on.": counted(
+            lambda ends: (ends <= 0).any(0), lambda ends: (ends > 0).any(0)
+        ),
+        "this asks at -1 and 1; the examples lie between low and high.": counted(
+            both_off, both_on, lambda s, i, low, high: at_the_ends(s, i, -1.0, 1.0)
+        ),
+        "the middle of the range is not enough: a unit may change on either side of it.": counted(
+            lambda line: line <= 0, lambda line: line > 0, lambda s, i, low, high: s * (low + high) / 2 + i
+        ),
+        "these are shares; counts are asked for.": lambda s, i, low, high: tuple(
+            which(at_the_ends(s, i, low, high)).double().mean() for which in (both_off, both_on)
+        ),
+        "these say of each unit whether it is one; count them, .sum().": lambda s, i, low, high: tuple(
+            which(at_the_ends(s, i, low, high)) for which in (both_off, both_on)
+        ),
+    },
+    hints=[
+        "A line that is above 0 at both ends of the range is above 0 everywhere between them.",
+        "slopes * low + intercepts and slopes * high + intercepts, (k,) each, are the lines at the two ends.",
+        "(at_low <= 0) & (at_high <= 0) marks the dead units; .sum().item() counts them. The always-on units: > 0 at both ends.",
+    ],
+    answer=lost_bends,
+    minutes=6,
+    level=2,
+    reason="A straight line has its highest and its lowest place at the ends. So both ends say enough: off at both is dead, on at both is always on, and a unit that is on at one end only has its bend between them.",
 )
