@@ -647,8 +647,9 @@ def fault_before_error(exercise: Exercise, inputs: dict, want: Outcome, got: Out
 
 def fault_of_change(got: Outcome) -> Fault | None:
     "An input that should have stayed as it was."
-    changed = f"{' and '.join(got.changed[:3])} {'is' if len(got.changed) == 1 else 'are'}"
-    return Fault("changes its input", f"{changed} not what it was before the call.") if got.changed else None
+    same = "is not what it was" if len(got.changed) == 1 else "are not what they were"
+    changed = f"{' and '.join(got.changed[:3])} {same} before the call."
+    return Fault("changes its input", changed) if got.changed else None
 
 # %% ../nbs/90_checking.ipynb #b756887c
 def fault_of_error(

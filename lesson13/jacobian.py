@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 # %% ../nbs/06_jacobian.ipynb #7d875fec
+#| code-fold: true
+#| code-summary: "Show numerical_jacobian"
 def numerical_jacobian(
     f: Callable[[Tensor], Tensor],  # takes a float64 tensor shaped like `x`, returns a tensor of any shape
     x: Tensor,  # where to measure; any shape; float32 is widened to float64
@@ -30,5 +32,5 @@ def numerical_jacobian(
         rise = f(x + nudge) - f(x - nudge)
         if rise.dtype != torch.float64:  # its last digits would be all that is measured
             raise TypeError(f"numerical_jacobian: f returned {rise.dtype}; make its weights .double() too")
-        rows.append(rise.flatten() / (2 * eps))
+        rows.append(rise.flatten() / (2 * eps))  # a row: what this input does to all outputs
     return torch.stack(rows)
