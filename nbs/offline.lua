@@ -38,7 +38,7 @@ function Inlines(inlines)
   return inlines
 end
 
--- The first figure that is a file is the page's preview on other sites.
+-- The first figure that is a file is the page's preview on other sites; the others are fetched when they come into sight.
 local has_preview = false
 
 -- A figure hardly wider than a phone shrinks to fit there; site.scss lets the wider ones scroll, a little smaller than they are.
@@ -47,10 +47,11 @@ function Image(image)
   local head = file and file:read(24) or ""
   if file then file:close() end
   if not head:find("^\x89PNG") then return end
-  if not has_preview then image.classes:insert("preview-image") end
+  if has_preview then image.attributes.loading = "lazy" else image.classes:insert("preview-image") end
   has_preview = true
-  local width = string.unpack(">I4", head, 17)
-  if width <= 460 then image.classes:insert("narrow") end
+  local width, height = string.unpack(">I4I4", head, 17)
+  image.attributes.width, image.attributes.height = tostring(width), tostring(height) -- its place is kept until it is there
+  if width <= 600 then image.classes:insert("narrow") end
   image.attributes.style = ("--wide: %dpx"):format(math.max(430, 0.8 * width // 1))
   return image
 end
