@@ -24,8 +24,8 @@ class Linear(nn.Module):
         seed: int | None = None,  # for the same weights every time
     ):
         super().__init__()
-        w, b, *_ = init_mlp(n_in, n_out, 1, seed)  # He scale; the second layer is dropped
-        self.w, self.b = nn.Parameter(w), nn.Parameter(b)
+        self.w = nn.Parameter(init_mlp(n_in, n_out, 1, seed).w1)
+        self.b = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         "(n, n_in) to (n, n_out)."

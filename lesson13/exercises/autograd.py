@@ -20,6 +20,7 @@ from lesson13.exercises.modules import linear_case
 
 # %% ../../nbs/exercises/autograd.ipynb #3c4b4e41
 RETURNED = "the shape that backward returns for {}"
+WRITES = "backward must return what it finds; PyTorch adds it to .grad."
 
 
 def run_function(*names: str) -> Callable:
@@ -36,18 +37,26 @@ def run_function(*names: str) -> Callable:
         returned = []
 
         def backward(ctx, *upstream):
-            returned.append(answer.backward(ctx, *upstream))
-            return returned[0]
+            found = answer.backward(ctx, *upstream)
+            if any(leaf.grad is not None for leaf in leaves.values()):
+                raise TypeError("backward set .grad by itself")
+            gradients = found if isinstance(found, tuple) else (found,)
+            if len(gradients) < len(names) or any(more is not None for more in gradients[len(names) :]):
+                each = f"each input of forward ({', '.join(names)}), several as a tuple"
+                raise TypeError(f"backward must return a gradient for {each}")
+            returned.extend(gradients)
+            return found
 
         noting = type(answer.__name__, (answer,), {"backward": staticmethod(backward)})
         out = noting.apply(*leaves.values())
         yield f"apply({', '.join(names)})", out
         if isinstance(out, Tensor):
-            out.backward(inputs["upstream"])
+            try:
+                out.backward(inputs["upstream"])
+            finally:  # also where PyTorch refuses them
+                for (name, leaf), one in zip(leaves.items(), returned, strict=False):
+                    yield RETURNED.format(name), tuple(getattr(leaf if one is None else one, "shape", ()))
             yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in asked)
-            found = returned[0] if isinstance(returned[0], tuple) else returned
-            for (name, leaf), one in zip(leaves.items(), found, strict=False):
-                yield RETURNED.format(name), tuple((leaf if one is None else one).shape)
 
     return run
 
@@ -109,9 +118,7 @@ declare(
         ),
         "forward returns the absolute value.": function_class(lambda x, g: g * (x > 0), torch.abs),
         "backward returns None, so x gets no gradient.": function_class(lambda x, g: None),
-        "backward returns two gradients; forward took one input, x.": function_class(
-            lambda x, g: (g * (x > 0), g)
-        ),
+        WRITES: function_class(lambda x, g: setattr(x, "grad", g * (x > 0))),
         "ctx.saved_tensors is a tuple, even if one tensor was saved: (x,) = ctx.saved_tensors.": function_class(
             lambda x, g: g * ((x,) > 0)
         ),
@@ -148,6 +155,9 @@ def three(x: Tensor, w: Tensor, g: Tensor, /, **wrong: Any) -> tuple:
     "The three gradients, some of them replaced."
     right = {"inp": g @ w.T, "w": x.T @ g, "b": g.sum(0)}
     return tuple((right | wrong).values())
+
+
+ORDERS = {"inp, b, w": (0, 2, 1), "w, b, inp": (1, 2, 0), "b, inp, w": (2, 0, 1), "b, w, inp": (2, 1, 0)}
 
 
 SavesThem = linear_function(three)
@@ -214,9 +224,7 @@ declare(
         "inp and w are exchanged: backward returns the gradients in the order of forward's arguments.": linear_function(
             lambda x, w, g: (x.T @ g, g @ w.T, g.sum(0))
         ),
-        "backward must return three gradients, one for each input of forward: inp, w, b.": linear_function(
-            lambda x, w, g: three(x, w, g)[:2]
-        ),
+        WRITES: linear_function(lambda x, w, g: setattr(w, "grad", x.T @ g)),
         "w's gradient is transposed: inp.T @ g, where g is what arrives.": linear_function(
             lambda x, w, g: three(x, w, g, w=g.T @ x)
         ),
@@ -265,6 +273,12 @@ declare(
         "a ReLU is applied in forward; a linear layer has none.": linear_function(
             three, lambda inp, w, b: (inp @ w + b).clamp(min=0)
         ),
+    }
+    | {
+        f"backward returns the gradients of {names}, in this order; forward took inp, w, b.": linear_function(
+            lambda x, w, g, order=order: tuple(three(x, w, g)[place] for place in order)
+        )
+        for names, order in ORDERS.items()
     },
     hints=[
         "Which of inp, w and b does the way back need? Those are saved.",
@@ -358,12 +372,12 @@ declare(
     run=run_step,
     mistakes={
         "PyTorch refuses to record a change of a leaf; make the step under torch.no_grad().": recorded_step,
+        ".grad is not cleared: the next backward() adds to what is left.": leaf_step(clear=lambda p: None),
         "params did not change: p = p - … makes a new tensor. Use p -= … or p.sub_(…).": leaf_step(
             lambda p, lr: p - lr * p.grad, clear=lambda p: None
         ),
         "the step goes uphill: subtract the gradient.": leaf_step(lambda p, lr: p.add_(lr * p.grad)),
         "lr is not used.": leaf_step(lambda p, lr: p.sub_(p.grad)),
-        ".grad is not cleared: the next backward() adds to what is left.": leaf_step(clear=lambda p: None),
         ".grad is cleared before the step, so nothing is left to step by.": leaf_step(lambda p, lr: None),
         "a parameter that the loss did not use has None as its .grad: skip it.": leaf_step(skip=False),
         "only the first parameter moves; go through all of them.": lambda params, lr: leaf_step()(
