@@ -20,8 +20,8 @@ def logsumexp(
     keepdim: bool = False,  # keep them, with size 1?
 ) -> Tensor:  # in the type of x
     "log(sum(exp(x))), with the largest entry taken out first, so that nothing overflows."
-    m = x.amax(dim, keepdim=True) if x.numel() else x.new_zeros(())
-    m = torch.where(m.isfinite(), m, 0)
+    m = x.amax(dim, keepdim=True) if x.numel() else x.new_zeros(())  # for an empty tensor
+    m = torch.where(m.isfinite(), m, 0)  # -inf - -inf would be nan
     out = (x - m).exp().sum(dim, keepdim=True).log() + m
     return out if keepdim else out.squeeze(dim)
 

@@ -60,6 +60,9 @@ declare(
             (x - x.max()).exp().sum(-1).log() + x.max()
         ),
         "it runs over the first dimension; use the last one.": lambda x: torch.logsumexp(x, 0),
+        "the maximum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x: (
+            x.amax(-1) + (x - x.amax(-1)).exp().sum(-1).log()
+        ),
         "the last dimension is still there, with size 1.": lambda x: torch.logsumexp(x, -1, keepdim=True),
         "this is the maximum alone.": lambda x: x.amax(-1),
         "it is the mean of the exponentials; take their sum.": lambda x: (
@@ -130,13 +133,13 @@ declare(
     },
     hints=[
         "What is log(a / b)?",
-        "log_softmax(x) = x - logsumexp(x), row by row.",
+        "So x - logsumexp(x)[..., None]: the None puts back the dimension that logsumexp dropped.",
         "Shift by the maximum first: s = x - max; then s - s.exp().sum(-1, keepdim=True).log().",
     ],
     answer=log_softmax,
     minutes=6,
     level=2,
-    reason="log(exp(x) / sum) = x - log(sum): the logarithm is taken on paper, so no exponential is divided and none is lost.",
+    reason="log(exp(x) / sum) = x - log(sum): the logarithm is taken on paper, so no exponential is divided and none is lost. x - logsumexp(x)[..., None] passes too; the shift first saves the last digits of very large logits.",
 )
 
 # %% ../../nbs/exercises/losses.ipynb #ff7c9244
@@ -158,6 +161,7 @@ def cross_entropy_cases() -> dict[str, dict]:
         "square, 3 × 3": labelled(rand(3, 3, seed=2), 1, 1, 0),
         "a batch of one": labelled(rand(1, 4, seed=3), 2),
         "large logits": labelled(large, 0, 2),
+        "a gap of 120": labelled(torch.tensor([[60.0, -60.0, 0.0], [0.5, -1.0, 2.0]]), 1, 2),
     }
 
 
@@ -186,6 +190,9 @@ declare(
         ),
         "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": lambda x, t: (
             -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean()
+        ),
+        "softmax first, log after: a share too small for a float became 0, and its log -inf.": lambda x, t: (
+            -picked(soft(x, 1).log(), t).mean()
         ),
         "the minus is missing.": lambda x, t: -true_cross_entropy(x, t),
         "the sum is taken; divide by the number of rows.": lambda x, t: true_cross_entropy(x, t) * len(t),
@@ -349,6 +356,9 @@ declare(
         ),
         "the loss overflows: subtract each row's maximum first.": loss_class(
             lambda x, t: -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean(), right_slope
+        ),
+        "the loss takes the log of a softmax that rounded to 0; use x - logsumexp(x).": loss_class(
+            lambda x, t: -picked(soft(x, 1).log(), t).mean(), right_slope
         ),
         WAITS: waits(loss_class(true_cross_entropy, right_slope)),
     },
