@@ -33,6 +33,8 @@ def digit_classifier(
     return Sequential(first, ReLU(), last)
 
 # %% ../nbs/12_training.ipynb #e3209623
+#| code-fold: true
+#| code-summary: "The function accuracy, guarded against wrong shapes and NaN (it gives exercise 1 away)"
 def accuracy(
     logits: Tensor,  # (…, n_classes)
     target: Tensor,  # class numbers, (…)
@@ -50,7 +52,7 @@ def update(
 ) -> None:
     "One step of gradient descent, in place: `p -= lr * p.g` for every parameter."
     for p in params:
-        p.sub_(p.g, alpha=lr)
+        p.sub_(p.g, alpha=lr)  # subtracts alpha * p.g, without a tensor in between
 
 # %% ../nbs/12_training.ipynb #5f5b8d0b
 def shuffled(
@@ -59,7 +61,8 @@ def shuffled(
     epoch: int,  # counted from 0
 ) -> Tensor:  # the numbers 0 to n - 1, (n,), int64
     "The order of one epoch. The same `seed` and `epoch` give the same order."
-    random = torch.Generator().manual_seed(1_000_003 * seed + epoch)  # each epoch starts it elsewhere
+    # with seed + epoch, epoch 1 of seed 0 would have the order of epoch 0 of seed 1
+    random = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     return torch.randperm(n, generator=random)
 
 # %% ../nbs/12_training.ipynb #014e6d42
@@ -155,7 +158,7 @@ def step(
     return loss
 
 # %% ../nbs/12_training.ipynb #8b8dd950
-@torch.no_grad()
+@torch.no_grad()  # for parameters that require a gradient, as PyTorch's own layers have; ours do not
 def train(
     model: Sequential,  # trained in place
     data: Digits,  # its training and validation parts are used
@@ -171,30 +174,31 @@ def train(
 ) -> History:
     "Minibatch gradient descent on the cross entropy, with the model's own `backward`. Raises `Diverged`."
     params, loss_fn = model.parameters(), CrossEntropyLoss()
-    n_batches = math.ceil(len(data.x_train) / batch_size)
-    history = history or History()
+    n_batches = math.ceil(len(data.x_train) / batch_size)  # the short last one counts
+    history = history or History()  # a stopped run goes on with its own record
     history.n_batches, history.stopped = history.n_batches or n_batches, False
-    if not params or history.n_batches != n_batches:
+    if not params or history.n_batches != n_batches:  # at another batch size it would go on elsewhere
         raise ValueError(
             f"train: {len(params)} parameters; {n_batches} batches an epoch, and the history has {history.n_batches}"
         )
     for epoch in range(history.epoch, epochs):
-        done = len(history.batch_loss) - epoch * n_batches
+        done = len(history.batch_loss) - epoch * n_batches  # batches that this epoch has behind it
         for rows in shuffled(len(data.x_train), seed, epoch).split(batch_size)[done:]:
-            i = len(history.batch_loss)
+            i = len(history.batch_loss)  # updates so far, for `decayed`
             x, y = data.x_train[rows], data.y_train[rows]
             loss = step(model, params, loss_fn, x, y, decayed(lr, i, epochs * n_batches) if decay else lr)
-            if not loss < LOSS_LIMIT:
+            if not loss < LOSS_LIMIT:  # NaN too
                 raise Diverged(history, loss, lr)
             history.batch_loss.append(loss)
             if after_batch and after_batch(history):
                 history.stopped = True
                 return history
         loss, right = evaluate(model, data.x_valid, data.y_valid)
-        if not loss < LOSS_LIMIT:  # the last update did it
+        if not loss < LOSS_LIMIT:  # the epoch's last update did it
             raise Diverged(history, loss, lr, "validation")
         history.valid_loss.append(loss)
         history.valid_accuracy.append(right)
+        # after the last epoch, nothing is left to stop
         if after_epoch and after_epoch(history) and epoch + 1 < epochs:
             history.stopped = True
             return history

@@ -37,7 +37,7 @@ declare(
     "accuracy",
     "12_training",
     "accuracy(logits, target)",
-    "The share of rows whose largest logit is that of the right class, a float between 0 and 1.",
+    "The share of rows whose largest logit is that of the right class, one number between 0 and 1.",
     cases=lambda: {
         "5 × 3, three right": labelled(
             torch.tensor([[2.0, 1, 0], [0, 3, 1], [1, 0, 4], [5, 2, 1], [0, 2, 1]]), 0, 1, 2, 2, 0
@@ -83,7 +83,7 @@ declare(
     hints=[
         "Which class does a row predict?",
         "logits.argmax(dim=1) == target is True where the prediction is right.",
-        "A mean needs floats: .float().mean(), then .item().",
+        "A mean needs floats: .float().mean(); .item() makes it a number of Python.",
     ],
     answer=accuracy,
     minutes=4,
