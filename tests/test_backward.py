@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from lesson13.autograd import Linear, LinearFunction, MSEFunction, MSELoss, ReLU, ReLUFunction
+from lesson13.autograd import Linear, LinearFunction, MSELoss, ReLU, ReLUFunction
 from lesson13.backward import (
     add_grad,
     forward_and_backward,
@@ -217,7 +217,7 @@ def test_what_would_be_silently_wrong_is_refused(call, words):
 
 def functions(x, target, w1, b1, w2, b2):
     hidden = ReLUFunction.apply(LinearFunction.apply(x, w1, b1))
-    return MSEFunction.apply(LinearFunction.apply(hidden, w2, b2), target)
+    return mse(LinearFunction.apply(hidden, w2, b2), target)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -245,6 +245,9 @@ declare(
         "b's gradient is summed over the outputs (dim 1); sum over the batch, dim 0.": linear_function(
             lambda x, w, g: three(x, w, g, b=g.sum(1))
         ),
+        "b's gradient is summed to a single number; sum(0) sums each column.": linear_function(
+            lambda x, w, g: three(x, w, g, b=g.sum())
+        ),
         "what arrives is not used: these are the gradients of the plain sum of the outputs.": linear_function(
             lambda x, w, g: three(x, w, torch.ones_like(g))
         ),
