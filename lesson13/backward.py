@@ -55,6 +55,8 @@ def lin_grad(
     add_grad(b, out.g.sum(0))
 
 # %% ../nbs/08_backward.ipynb #a526ad24
+#| code-fold: true
+#| code-summary: "Show forward_and_backward"
 def forward_and_backward(
     x: Tensor,  # inputs, (n, n_in)
     target: Tensor,  # what was wanted, (n, n_out), or (n,) for one output

@@ -73,6 +73,7 @@ class Exercise:
     reason: str = ""  # why it is right
     minutes: int = 5  # how long it takes
     level: int = 1  # how hard it is, from 1 to 3
+    patience: int = 1  # how many times TIME_LIMIT it may take
 
     @property
     def whole_task(self) -> str:
@@ -558,7 +559,7 @@ def try_cases(exercise: Exercise, answer: Any, cases: dict[str, dict]) -> tuple[
         usual_settings(),
         watching as watch,
     ):
-        timer = start_timer(TIME_LIMIT)
+        timer = start_timer(TIME_LIMIT * exercise.patience)
         try:
             for inputs in cases.values():
                 outcomes.append(try_case(exercise, answer, inputs, watch))
@@ -665,7 +666,7 @@ def fault_of_error(
         return Fault("not attempted", "")
     place = f" in {got.line}" if got.line else ""
     if isinstance(got.error, TimeUp):
-        sentence = f"Stopped after {TIME_LIMIT:g} seconds{place}"
+        sentence = f"Stopped after {TIME_LIMIT * exercise.patience:g} seconds{place}"
         return Fault("too slow", sentence, cause="Does a loop never end?")
     expected = f"It should raise {type(want).__name__} here." if want else ""
     cause = expected or cause_of_error(exercise, got) or shapes_of(inputs)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .chain_rule import numerical_grad
+
 # %% ../nbs/06_jacobian.ipynb #7d875fec
 #| code-fold: true
 #| code-summary: "Show numerical_jacobian"
@@ -24,13 +26,9 @@ def numerical_jacobian(
     """All slopes of all outputs by central differences; inputs and outputs are counted in reading order.
 
     This is the transpose of the usual mathematical layout."""
-    x, rows = x.detach().double(), []
-    for i in range(x.numel()):
-        nudge = torch.zeros_like(x).flatten()
-        nudge[i] = eps
-        nudge = nudge.reshape(x.shape)
-        rise = f(x + nudge) - f(x - nudge)
-        if rise.dtype != torch.float64:  # its last digits would be all that is measured
-            raise TypeError(f"numerical_jacobian: f returned {rise.dtype}; make its weights .double() too")
-        rows.append(rise.flatten() / (2 * eps))  # a row: what this input does to all outputs
-    return torch.stack(rows)
+
+    def column(j):  # the gradient of output j
+        return numerical_grad(lambda x: f(x).flatten()[j], x, eps).flatten()
+
+    n_out = f(x.double()).numel()
+    return torch.stack([column(j) for j in range(n_out)], dim=1)  # side by side

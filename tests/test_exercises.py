@@ -354,6 +354,18 @@ def nudged_and_not_put_back(f, x):
     return slopes
 
 
+def jacobian_transposed(jacobians, upstream):
+    for jacobian in reversed(jacobians):
+        upstream = jacobian.T @ upstream
+    return upstream
+
+
+def jacobian_number_by_number(jacobians, upstream):
+    for jacobian in reversed(jacobians):
+        upstream = jacobian * upstream
+    return upstream
+
+
 def one_number_a_row(f, x):
     slopes, h = torch.zeros_like(x), 1e-5
     for i in range(len(x)):
@@ -602,7 +614,10 @@ HELD_OUT = [
     ),
     ("numerical_grad", one_sided, "forward differences"),
     ("chain_of_three", lambda x: (_s(x), _c(x) * torch.exp(torch.tensor(x * x)).item()), "2x"),
-    ("linear_jacobian", lambda w: w.transpose(0, 1).contiguous(), "row for every output"),
+    ("weight_slopes", lambda x, z_g: torch.einsum("ri,ro->oi", x, z_g), "transposed"),
+    ("weight_slopes", lambda x, z_g: sum(a.outer(g) for a, g in zip(x, z_g, strict=True)) / len(x), "mean"),
+    ("chain_vjp", jacobian_transposed, "jacobian.T @ g"),
+    ("chain_vjp", jacobian_number_by_number, "number by number"),
     ("value_mul", mul_that_assigns, "+="),
     ("value_tanh", tanh_of_the_input, "output, not of the input"),
     ("topological_order", visits_twice, "twice"),

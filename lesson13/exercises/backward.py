@@ -285,15 +285,32 @@ declare(
 )
 
 # %% ../../nbs/exercises/backward.ipynb #d3e9750b
-def network_case(n: int, n_in: int, n_hidden: int, n_out: int, target: Callable) -> dict:
-    "Inputs, targets and weights of a network with one hidden layer."
+def network_case(
+    n: int, n_in: int, n_hidden: int, n_out: int, target: Callable, left_over: bool = False
+) -> dict:
+    "Inputs, targets and weights of a network with one hidden layer; `left_over`: with gradients of an earlier pass."
     weights = {
         "w1": rand(n_in, n_hidden, seed=2),
         "b1": rand(n_hidden, seed=3),
         "w2": rand(n_hidden, n_out, seed=4),
         "b2": rand(n_out, seed=5),
     }
-    return {"x": rand(n, n_in, seed=1), "target": target(n), **weights}
+    x = rand(n, n_in, seed=1)
+    for tensor in (x, *weights.values()) if left_over else ():
+        tensor.g = rand(*tensor.shape, seed=7)
+    return {"x": x, "target": target(n), **weights}
+
+
+def clear(*tensors: Tensor) -> None:
+    "Take away what an earlier pass left."
+    for tensor in tensors:
+        vars(tensor).pop("g", None)
+
+
+def loss_from_clean(target: Tensor, **p: Tensor) -> Tensor:
+    "The loss; what an earlier pass left is no part of the true gradient."
+    clear(*p.values())
+    return (error_of(network(**p), target) ** 2).mean()
 
 
 def network(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
@@ -304,7 +321,11 @@ def network(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor
 IN_BACKWARD_ORDER = ("w2.g", "b2.g", "w1.g", "b1.g", "x.g")
 
 
-def by_hand(loss_and_slope: Callable, change: Callable = lambda step: None) -> Callable:
+def by_hand(
+    loss_and_slope: Callable,
+    change: Callable = lambda step: None,
+    clears: tuple[str, ...] = IN_BACKWARD_ORDER,
+) -> Callable:
     "The whole pass; `change` may spoil the dictionary of what was computed, before it is put into .g."
 
     def passes(x, target, w1, b1, w2, b2):
@@ -314,6 +335,8 @@ def by_hand(loss_and_slope: Callable, change: Callable = lambda step: None) -> C
         step |= {"into w2": hidden.clamp(min=0), "sum": lambda g: g.sum(0)}
         change(step)
         below = (step["slope"] @ step["w2"].T) * step["mask"]
+        named = {"x.g": x, "w1.g": w1, "b1.g": b1, "w2.g": w2, "b2.g": b2}
+        clear(*(named[name] for name in clears))
         put_g((w2, step["into w2"].T @ step["slope"]), (b2, step["sum"](step["slope"])))
         put_g((w1, x.T @ below), (b1, step["sum"](below)), (x, below @ w1.T))
         return step["loss"]
@@ -333,13 +356,14 @@ def spoil(name: str, new: Callable) -> Callable:
 
 
 def forgets(*names: str) -> Callable:
-    "A whole pass that does not set some gradients."
+    "A whole pass that leaves some gradients as they are."
 
     def passes(*inputs):
-        loss = by_hand(mse_and_slope)(*inputs)
         named = dict(zip(("x", "target", "w1", "b1", "w2", "b2"), inputs, strict=True))
-        for name in names:
-            del named[name].g
+        before = {name: getattr(named[name], "g", None) for name in names}
+        loss = by_hand(mse_and_slope)(*inputs)
+        for name, gradient in before.items():
+            named[name].g = gradient
         return loss
 
     return passes
@@ -375,6 +399,7 @@ def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b
     "Two linear layers in a row and their gradients."
     loss, slope = mse_and_slope((x @ w1 + b1) @ w2 + b2, target)
     below = slope @ w2.T
+    clear(x, w1, b1, w2, b2)
     put_g((w2, (x @ w1 + b1).T @ slope), (b2, slope.sum(0)))
     put_g((w1, x.T @ below), (b1, below.sum(0)), (x, below @ w1.T))
     return loss
@@ -396,16 +421,19 @@ declare(
     "forward_and_backward",
     "08_backward",
     "forward_and_backward(x, target, w1, b1, w2, b2)",
-    "Run lin, relu, lin and mse, return the loss, and leave the gradients in .g of w2, b2, w1, b1 and x.",
+    "Run lin, relu, lin and mse, return the loss, and leave the gradients in .g of w2, b2, w1, b1 and x; one that an earlier pass left there does not count.",
     cases=lambda: {
         "batch 5, sizes 3, 4, 1": network_case(5, 3, 4, 1, lambda n: rand(n, seed=6)),
         "a batch of one": network_case(1, 3, 4, 1, lambda n: rand(n, seed=6)),
         "two outputs, target (4, 2)": network_case(4, 2, 3, 2, lambda n: rand(n, 2, seed=6)),
         "all sizes 3": network_case(3, 3, 3, 3, lambda n: rand(n, 3, seed=6)),
+        "a second call: .g is there from the first": network_case(
+            5, 2, 3, 1, lambda n: rand(n, seed=6), left_over=True
+        ),
     },
     truth=Truth(
         lambda target, **p: {"the loss": (error_of(network(**p), target) ** 2).mean()},
-        gradient_of=lambda target, **p: (error_of(network(**p), target) ** 2).mean(),
+        gradient_of=loss_from_clean,
         gradients=IN_BACKWARD_ORDER,
     ),
     run=sets(*IN_BACKWARD_ORDER, first="the loss"),
@@ -421,6 +449,12 @@ declare(
         "the first layer's gradients are not set.": forgets("w1", "b1", "x"),
         "the biases' gradients are not set.": forgets("b1", "b2"),
         "x.g is not set.": forgets("x"),
+        "the gradients of an earlier pass are not cleared: set .g of x and the four parameters to None first.": by_hand(
+            mse_and_slope, clears=()
+        ),
+        "x.g is not cleared: x can be the same tensor in two passes, as the parameters are.": by_hand(
+            mse_and_slope, clears=IN_BACKWARD_ORDER[:-1]
+        ),
         "the ReLU is missing on the way forward.": lambda x, target, w1, b1, w2, b2: linear_only(
             x, target, w1, b1, w2, b2
         ),

@@ -155,7 +155,7 @@ declare(
     answer=numerical_grad,
     minutes=20,
     level=2,
-    reason="Each element is nudged alone, up and down by h. The rise over 2h is the slope, and its error shrinks like h².",
+    reason="Each element is nudged alone, up and down by h: two calls of f for each, so 20 calls for ten numbers. The rise over 2h is the slope, and its error shrinks like h².",
 )
 
 # %% ../../nbs/exercises/chain_rule.ipynb #2622278f
@@ -333,17 +333,26 @@ def paths_with(
     start: float = 1.0,
     order: Callable = reversed,
     arrived: Callable = lambda found, name: found.get(name, 0.0),
+    first: Callable = lambda edges: edges[-1][1],
 ) -> Callable:
     "A walk back through a graph with one part replaced."
 
     def walk(edges):
-        found = {edges[-1][1]: start}
+        found = {first(edges): start}
         for a, b, slope in order(edges):
             new = along(arrived(found, b), slope)
             found[a] = meet(found[a], new) if a in found else new
         return found
 
     return walk
+
+
+def adds_to_nothing(edges: list) -> dict[str, float]:
+    "`+=` where no 0 stands yet."
+    found = {edges[-1][1]: 1.0}
+    for a, b, slope in reversed(edges):
+        found[a] += found[b] * slope
+    return found
 
 
 def seen_from_x(walk: Callable) -> Callable:
@@ -362,19 +371,21 @@ declare(
     "two_paths",
     "05_chain_rule",
     "two_paths(edges)",
-    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The last end is y. Return a dictionary that gives every name its gradient, how fast y moves with it.",
+    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The result is the end of the last wire, whatever its name. Return a dictionary that gives every name its gradient, how fast the result moves with it.",
     cases=lambda: {title: {"edges": list(edges)} for title, edges in GRAPH.items()},
     truth=Truth(lambda edges: {name: over_paths(edges, name, edges[-1][1]) for name in names_in(edges)}),
     run=run_paths,
     mistakes={
-        "where two paths meet, only the last one counts: use += in place of =.": paths_with(
+        "where two wires leave a number, only the last share counts: use += in place of =.": paths_with(
             lambda old, new: new
         ),
-        "where paths meet, only the first one counts; add what the others bring.": paths_with(
+        "where two wires leave a number, only the first share counts; add what the others bring.": paths_with(
             lambda old, new: old
         ),
-        "where paths meet, their shares are multiplied; they add up.": paths_with(lambda old, new: old * new),
-        "where paths meet, the mean is taken; the shares add up.": paths_with(
+        "where two wires leave a number, their shares are multiplied; they add up.": paths_with(
+            lambda old, new: old * new
+        ),
+        "where two wires leave a number, the mean is taken; the shares add up.": paths_with(
             lambda old, new: (old + new) / 2
         ),
         "along a path slopes are added; they are multiplied.": paths_with(along=lambda g, s: g + s),
@@ -385,26 +396,30 @@ declare(
         "the wires are taken from the front, where nothing has arrived yet; go through reversed(edges).": paths_with(
             order=list, arrived=dict.__getitem__
         ),
-        "these say how fast each number moves with the first one; start at y with 1 and go through reversed(edges).": seen_from_x(
+        "these say how fast each number moves with the first one; start at the last end with 1 and go through reversed(edges).": seen_from_x(
             paths_with()
         ),
-        "these say how fast each number moves with the first one, by one path only; start at y with 1, go through reversed(edges), and add.": seen_from_x(
+        "these say how fast each number moves with the first one, by one path only; start at the last end with 1, go through reversed(edges), and add.": seen_from_x(
             paths_with(lambda old, new: new)
         ),
-        "only 0 is passed on: the walk starts at y, and there with 1, since dy/dy is 1.": paths_with(
+        "nothing stands under this name yet: the end of the last wire starts with 1, every other number with 0.": adds_to_nothing,
+        "the walk starts at the name 'y'; start at the end of the last wire, whatever its name.": paths_with(
+            first=lambda edges: "y", arrived=dict.__getitem__
+        ),
+        "only 0 is passed on: the walk starts at the end of the last wire, and there with 1.": paths_with(
             start=0.0
         ),
-        "y itself is missing from the dictionary: its gradient is 1.": lambda edges: {
+        "the end of the last wire is missing from the dictionary: its gradient is 1.": lambda edges: {
             name: value for name, value in two_paths(edges).items() if name != edges[-1][1]
         },
     },
     hints=[
-        "Along a path slopes multiply. What happens where two paths meet?",
-        "Start with {y: 1.0} and go through reversed(edges): then everything has arrived at end before its wire is used.",
+        "Along a path slopes multiply. What if two wires leave the same number?",
+        "Start with {edges[-1][1]: 1.0} and go through reversed(edges): then everything has arrived at end before its wire is used.",
         "gradients[start] = gradients.get(start, 0.0) + gradients[end] * slope.",
     ],
     answer=two_paths,
     minutes=10,
     level=2,
-    reason="Each wire brings its start a share: what arrived at its end, times its slope. The shares of all wires add up.",
+    reason="Each wire brings its start a share: what arrived at its end, times its slope. The shares of all wires that leave a number add up.",
 )

@@ -15,41 +15,55 @@ from torch import Tensor
 from lesson13.checking import Truth, declare, rand
 
 # %% ../../nbs/exercises/jacobian.ipynb #d26d8a6a
-def linear_jacobian(w):
-    return w
+def weight_slopes(x, z_g):
+    return x.T @ z_g
 
 
 declare(
-    "linear_jacobian",
+    "weight_slopes",
     "06_jacobian",
-    "linear_jacobian(w)",
-    "The Jacobian of out = x @ w for one x (n_in,), with a row for every input and a column for every output; w is (n_in, n_out).",
+    "weight_slopes(x, z_g)",
+    "z = x @ w for n examples. x is (n, n_in), and z_g (n, n_out) arrives: the slopes of the loss with respect to z. Return those with respect to w, (n_in, n_out).",
     cases=lambda: {
-        f"{n} in, {m} out": {"w": rand(n, m, seed=1)} for n, m in ((3, 2), (2, 4), (3, 3), (1, 2))
+        f"{n} examples, {n_in} in, {n_out} out": {"x": rand(n, n_in, seed=1), "z_g": rand(n, n_out, seed=2)}
+        for n, n_in, n_out in ((4, 3, 2), (3, 2, 5), (3, 3, 3), (1, 2, 3))
     },
-    truth=Truth(
-        lambda w: torch.autograd.functional.jacobian(lambda x: x @ w, torch.ones(len(w), dtype=w.dtype)).T
-    ),
+    truth=Truth(lambda x, z_g: torch.einsum("ni,no->io", x, z_g)),
     mistakes={
-        "this has a row for every output; here a row belongs to an input.": lambda w: w.T,
-        "the outputs are added up: this is the gradient of their sum, not the Jacobian.": lambda w: w.sum(1),
-        "these are ones; the slope of output j with respect to input i is a weight.": lambda w: (
-            torch.ones_like(w)
+        "this is transposed: w has a row for every input, so its slopes too.": lambda x, z_g: z_g.T @ x,
+        "there is one table for each example; they must be added up.": lambda x, z_g: (
+            x[:, :, None] * z_g[:, None]
         ),
-        "this is the identity: a linear layer is more than passing x on.": lambda w: torch.eye(*w.shape),
-        "the weights are multiplied with themselves; each slope is one weight.": lambda w: w @ w.T,
-        "it is flat; a Jacobian has rows and columns.": lambda w: w.reshape(-1),
-        "there is a sign too many.": lambda w: -w,
+        "x[:, None] * z_g makes the table of one example; here x has a row for each, so take the rows one by one.": lambda x, z_g: (
+            x[:, None] * z_g
+        ),
+        "only the last example counts: add to the table, += in place of =.": lambda x, z_g: (
+            x[-1][:, None] * z_g[-1]
+        ),
+        "only the first example counts: the return stands inside the loop.": lambda x, z_g: (
+            x[0][:, None] * z_g[0]
+        ),
+        "the mean over the examples is taken; they add up.": lambda x, z_g: x.T @ z_g / len(x),
+        "x is not used: a weight's slope is what goes in times what arrives.": lambda x, z_g: (
+            torch.ones_like(x).T @ z_g
+        ),
+        "what arrives is not used.": lambda x, z_g: x.T @ torch.ones_like(z_g),
+        "both are added up over the examples before they are multiplied; multiply first.": lambda x, z_g: (
+            x.sum(0)[:, None] * z_g.sum(0)
+        ),
+        "x is not transposed: @ adds over the columns of x, its inputs; the examples are its rows.": lambda x, z_g: (
+            x @ z_g
+        ),
     },
     hints=[
-        "Write out one output: out_j is a sum of x_i times a weight. What is its slope with respect to x_i?",
-        "The slope of out_j with respect to x_i is w[i, j].",
-        "Element [i, j] of the Jacobian is w[i, j]. Which matrix is that?",
+        "Take one example. A weight's slope is what goes in times what arrives: row r of x and row r of z_g make a table.",
+        "x[r][:, None] * z_g[r] is the table of example r, (n_in, n_out). Add up the tables of all examples.",
+        "A matrix product adds over what stands in the rows of its left factor. Which transpose puts the examples there?",
     ],
-    answer=linear_jacobian,
-    minutes=3,
+    answer=weight_slopes,
+    minutes=6,
     level=1,
-    reason="out_j = x_0 w_0j + x_1 w_1j + …, so the slope of out_j with respect to x_i is w_ij: with inputs in rows, the Jacobian is w itself.",
+    reason="Row i of x.T holds number i of every example, so the product adds x[r, i] * z_g[r, j] over the examples r: the sum of their tables.",
 )
 
 # %% ../../nbs/exercises/jacobian.ipynb #c7e56d9a
@@ -105,8 +119,11 @@ declare(
         "the chain is walked from the front; upstream meets the last Jacobian first.": lambda js, g: reduce(
             lambda v, j: j @ v, js, g
         ),
-        "g @ jacobian adds over the inputs; a row belongs to an input, so the gradient stands on the right: jacobian @ g.": lambda js, g: (
+        "g @ jacobian, or jacobian.T @ g, adds over the inputs; a row belongs to an input, so it must be jacobian @ g.": lambda js, g: (
             reduce(lambda v, j: v @ j, js[::-1], g)
+        ),
+        "* multiplies number by number and adds nothing up; @ does both: jacobian @ g.": lambda js, g: reduce(
+            lambda v, j: j * v, js[::-1], g
         ),
         "the last Jacobian is left out.": lambda js, g: reduce(lambda v, j: j @ v, js[-2::-1], g),
         "the first Jacobian is left out: this is the slope with respect to what the first function gave.": lambda js, g: (
