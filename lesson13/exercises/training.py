@@ -19,6 +19,7 @@ from lesson13.exercises.backward import put_g
 from lesson13.exercises.data import is_index
 from lesson13.exercises.losses import (
     READY_MADE,
+    careless_slope,
     labelled,
     one_hot,
     picked,
@@ -88,7 +89,7 @@ declare(
     answer=accuracy,
     minutes=4,
     level=1,
-    reason="argmax(1) gives each row's predicted class; comparing gives True and False, and their mean is the share.",
+    reason="argmax(1) searches along dimension 1, the classes, and gives each row's predicted one; comparing gives True and False, and their mean is the share.",
 )
 
 # %% ../../nbs/exercises/training.ipynb #a3fd8a59
@@ -292,6 +293,7 @@ declare(
         "batch 5, 3 in, 4 classes": step_case(5, 3, 4, 0.5),
         "a batch of one": step_case(1, 4, 3, 0.1),
         "square, 3 × 3": step_case(3, 3, 3, 1.0),
+        "large inputs": step_case(4, 2, 3, 0.001) | {"x": rand(4, 2, seed=1, scale=300.0)},
     },
     truth=Truth(true_step),
     run=run_two_steps,
@@ -321,6 +323,22 @@ declare(
             lambda w, b, nw, nb, i: (w.copy_(nw), b.add_((nb - b) / len(i[1])), i[3])[2]
         ),
         OVERWRITTEN: step_with(overwritten_slope),
+        "the exponentials overflow: subtract each row's maximum first.": step_with(
+            careless_slope, loss=lambda x, t: -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
+        ),
+        "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": step_with(
+            careless_slope,
+            loss=lambda x, t: -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean(),
+        ),
+        "softmax first, log after: a share too small for a float became 0, and its log -inf.": step_with(
+            loss=lambda x, t: -picked(soft(x, 1).log(), t).mean()
+        ),
+        "w and b are returned too; they change in place, so return the loss alone.": spoiled_step(
+            lambda w, b, nw, nb, i: (i[3], w.copy_(nw), b.copy_(nb))
+        ),
+        "w and b are returned where the loss is due; they change in place, and the caller has them.": spoiled_step(
+            lambda w, b, nw, nb, i: (w.copy_(nw), b.copy_(nb))
+        ),
         "the second step adds to the gradients of the first: clear w.g and b.g after a step (del w.g).": never_cleared,
     },
     hints=[
@@ -331,7 +349,7 @@ declare(
     answer=training_step,
     minutes=20,
     level=3,
-    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change. Nothing is kept in .g here; parts that add to .g need a del w.g after the step.",
+    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place: w -= … changes the caller's tensor, and w = w - … makes another, which the caller never sees. Nothing is kept in .g here; parts that add to .g need a del w.g after the step.",
 )
 
 # %% ../../nbs/exercises/training.ipynb #c75ad648
