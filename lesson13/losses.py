@@ -56,7 +56,7 @@ def check_target(
             f"expected scores (n, n_classes) and target (n,), n above 0; got {tuple(scores.shape)} and {tuple(target.shape)}"
         )
     if target.is_floating_point() or target.dtype == torch.bool:
-        raise TypeError(f"target holds {target.dtype}; expected class numbers, such as target.long()")
+        raise TypeError(f"target holds {target.dtype}; expected whole class numbers (torch.int64)")
     low, high, n_classes = target.min().item(), target.max().item(), scores.shape[1]
     if low < 0 or high >= n_classes:
         raise ValueError(f"targets run from {low} to {high}, but classes from 0 to {n_classes - 1}")

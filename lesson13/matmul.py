@@ -16,7 +16,7 @@ def check_matmul(
     a: Tensor,  # (n, m)
     b: Tensor,  # (m, p)
 ) -> None:
-    "ValueError unless the inner sizes and the types of number agree: a loop would say nothing."
+    "ValueError unless the inner sizes and the types of number agree: not every rung would notice."
     if a.shape[1] != b.shape[0] or a.dtype != b.dtype:
         found = f"a is {tuple(a.shape)} of {a.dtype}, b is {tuple(b.shape)} of {b.dtype}"
         raise ValueError(f"{found}; the inner sizes {a.shape[1]} and {b.shape[0]} and the dtypes must agree")
@@ -42,8 +42,10 @@ def matmul_zip(
 ) -> Tensor:  # (n, p)
     "Python lists: each row paired with each column by `zip`, added by `sum`."
     check_matmul(a, b)
+    dot = lambda row, column: sum(x * w for x, w in zip(row, column, strict=True))
     columns = b.T.tolist()
-    c = [[sum(x * w for x, w in zip(row, col, strict=True)) for col in columns] for row in a.tolist()]
+    c = [[dot(row, column) for column in columns] for row in a.tolist()]
+    # if `a` has no rows, c is [], and only reshape tells its p columns
     return torch.tensor(c, dtype=a.dtype).reshape(a.shape[0], b.shape[1])
 
 # %% ../nbs/02_matmul.ipynb #8ac09a17

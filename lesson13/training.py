@@ -74,9 +74,9 @@ def decayed(
     "`lr * (1 + cos(pi * i / n)) / 2`: from lr at the start, through lr / 2 in the middle, towards 0."
     return lr * (1 + math.cos(math.pi * i / n)) / 2
 
-# %% ../nbs/12_training.ipynb #e8b4d7eb
+# %% ../nbs/12_training.ipynb #4488036f
 #| code-fold: true
-#| code-summary: "The function evaluate: loss and accuracy without training, 4,096 rows at a time"
+#| code-summary: "What the loop uses: evaluate, History and Diverged"
 @torch.no_grad()
 def evaluate(
     model: Sequential,  # from x (n, n_in) to logits (n, n_classes)
@@ -91,9 +91,7 @@ def evaluate(
         right += accuracy(logits, y_part) * len(y_part)
     return loss / len(y), right / len(y)
 
-# %% ../nbs/12_training.ipynb #4488036f
-#| code-fold: true
-#| code-summary: "The class History: losses and accuracies of a run, and their picture"
+
 @dataclass
 class History:
     "What happened during training: a number a batch, two an epoch. `plot()` draws it."
@@ -127,9 +125,18 @@ class History:
         plt.close(fig)
         return fig
 
-# %% ../nbs/12_training.ipynb #2e221205
-#| code-fold: true
-#| code-summary: "The error Diverged, for a loss above 1000 or NaN"
+
+def _start(history: History | None, params: list, n_batches: int) -> History:
+    "The record of a run that begins or goes on; refused where nothing could be trained, or not with these batches."
+    history = history or History()
+    history.n_batches, history.stopped = history.n_batches or n_batches, False
+    if not params or history.n_batches != n_batches:
+        raise ValueError(
+            f"train: {len(params)} parameters; {n_batches} batches an epoch, and the history has {history.n_batches}"
+        )
+    return history
+
+
 LOSS_LIMIT = 1000.0  # far above anything that learning can lead to
 
 
@@ -144,7 +151,9 @@ class Diverged(RuntimeError):
             "make sure too that the data hold no NaN"
         )
 
-# %% ../nbs/12_training.ipynb #d7a8fd31
+# %% ../nbs/12_training.ipynb #8b8dd950
+#| code-fold: true
+#| code-summary: "The whole loop: step and train"
 def step(
     model: Sequential, params: list, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float
 ) -> float:
@@ -157,7 +166,7 @@ def step(
         update(params, lr)
     return loss
 
-# %% ../nbs/12_training.ipynb #8b8dd950
+
 @torch.no_grad()  # for parameters that require a gradient, as PyTorch's own layers have; ours do not
 def train(
     model: Sequential,  # trained in place
@@ -175,19 +184,14 @@ def train(
     "Minibatch gradient descent on the cross entropy, with the model's own `backward`. Raises `Diverged`."
     params, loss_fn = model.parameters(), CrossEntropyLoss()
     n_batches = math.ceil(len(data.x_train) / batch_size)  # the short last one counts
-    history = history or History()  # a stopped run goes on with its own record
-    history.n_batches, history.stopped = history.n_batches or n_batches, False
-    if not params or history.n_batches != n_batches:  # at another batch size it would go on elsewhere
-        raise ValueError(
-            f"train: {len(params)} parameters; {n_batches} batches an epoch, and the history has {history.n_batches}"
-        )
+    history = _start(history, params, n_batches)
     for epoch in range(history.epoch, epochs):
-        done = len(history.batch_loss) - epoch * n_batches  # batches that this epoch has behind it
+        done = len(history.batch_loss) - epoch * n_batches
         for rows in shuffled(len(data.x_train), seed, epoch).split(batch_size)[done:]:
-            i = len(history.batch_loss)  # updates so far, for `decayed`
+            i = len(history.batch_loss)
             x, y = data.x_train[rows], data.y_train[rows]
             loss = step(model, params, loss_fn, x, y, decayed(lr, i, epochs * n_batches) if decay else lr)
-            if not loss < LOSS_LIMIT:  # NaN too
+            if not loss < LOSS_LIMIT:
                 raise Diverged(history, loss, lr)
             history.batch_loss.append(loss)
             if after_batch and after_batch(history):

@@ -55,7 +55,7 @@ declare(
     answer=relu,
     minutes=3,
     level=1,
-    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor; x stays as it is.",
+    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor; x stays as it is. Whether 0 counts as positive makes no difference here, since it stays 0 either way; it does for the gradient.",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #04d4ab11
@@ -104,7 +104,7 @@ declare(
     answer=lin,
     minutes=3,
     level=1,
-    reason="Row i of x @ w holds n_out weighted sums of example i; b, of shape (n_out,), stretches over the rows.",
+    reason="Row i of x @ w holds n_out weighted sums of example i; b, of shape (n_out,), stretches over the rows. So n stands in the shapes of x and of the result; w and b are the same however many examples come.",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #5c7bf05a
@@ -139,6 +139,9 @@ declare(
         ),
         "output.squeeze() makes (n,) of (n, 1), and a target (n, 1) then broadcasts to (n, n): reshape the target like the output.": lambda o, t: (
             ((o.squeeze() - t) ** 2).mean()
+        ),
+        "target[:, None] fits (n, 1) with (n,) alone: two equal shapes it makes unequal. Reshape the target like the output.": lambda o, t: (
+            ((o - t[:, None]) ** 2).mean()
         ),
         "the squares are summed; divide by their number.": lambda o, t: (error_of(o, t) ** 2).sum(),
         "there is a 1/2 too many; this mse has none.": lambda o, t: (error_of(o, t) ** 2).mean() / 2,

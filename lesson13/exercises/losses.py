@@ -12,8 +12,9 @@ import math
 import torch
 from torch import Tensor
 
-from lesson13.checking import Truth, declare, rand, returns, without
+from lesson13.checking import Truth, declare, rand, without
 from lesson13.exercises.modules import WAITS, loss_class, run_loss, waits
+from lesson13.tools.report import Odd
 
 # %% ../../nbs/exercises/losses.ipynb #58faa78a
 READY_MADE = ("softmax", "log_softmax", "logsumexp", "nll_loss", "cross_entropy", "cross_entropy_loss")
@@ -38,8 +39,8 @@ def shifted(x: Tensor) -> Tensor:
 
 # %% ../../nbs/exercises/losses.ipynb #08cb34c0
 def logsumexp(x):
-    m = x.amax(dim=-1)
-    return m + (x - m[..., None]).exp().sum(dim=-1).log()
+    m = x.amax(dim=-1, keepdim=True)
+    return ((x - m).exp().sum(dim=-1, keepdim=True).log() + m).squeeze(-1)
 
 
 declare(
@@ -65,6 +66,7 @@ declare(
         ),
         "the last dimension is still there, with size 1.": lambda x: torch.logsumexp(x, -1, keepdim=True),
         "this is the maximum alone.": lambda x: x.amax(-1),
+        "this is x - m, the shifted row; exp, the sum, the logarithm and m follow.": shifted,
         "it is the mean of the exponentials; take their sum.": lambda x: (
             torch.logsumexp(x, -1) - math.log(x.shape[-1])
         ),
@@ -75,12 +77,12 @@ declare(
     hints=[
         "Where does the overflow happen, and what could you subtract first?",
         "With m the maximum of the row: the sum of exp(x) is exp(m) times the sum of exp(x - m).",
-        "m + (x - m[..., None]).exp().sum(-1).log(), with m = x.max(-1).values.",
+        "m = x.amax(-1, keepdim=True); then (x - m).exp().sum(-1).log() + m.squeeze(-1).",
     ],
     answer=logsumexp,
     minutes=8,
     level=2,
-    reason="exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m.",
+    reason="exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m. exp(1000) is inf in floats, so the formula as written gives inf.",
 )
 
 # %% ../../nbs/exercises/losses.ipynb #5e115ee6
@@ -170,6 +172,9 @@ def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return (logits.logsumexp(1) - picked(logits, target)).mean()
 
 # %% ../../nbs/exercises/losses.ipynb #a91ffab3
+OTHER_EYE = "torch.eye(len(target)) has a column for each row; one-hot rows need one for each class: torch.eye(logits.shape[1])[target]."
+
+
 def cross_entropy(logits, target):
     s = logits - logits.amax(dim=1, keepdim=True)
     log_probs = s - s.exp().sum(dim=1, keepdim=True).log()
@@ -225,16 +230,17 @@ declare(
         "log_probs[target] picks whole rows; pick one number in each row, [range(n), target].": lambda x, t: (
             -log_soft(x, 1)[t % len(t)].mean()
         ),
+        OTHER_EYE: lambda x, t: -(torch.eye(len(t))[t] * log_soft(x, 1)).sum(1).mean(),
     },
     hints=[
-        "Two parts that you have: log_softmax, then nll_loss.",
+        "Two parts that you have: logits less their logsumexp, then nll_loss.",
         "s = logits less the row's maximum; log-probabilities are s - log of the sum of exp(s).",
         "Pick [torch.arange(n), target], take the mean, turn the sign.",
     ],
     answer=cross_entropy,
     minutes=10,
     level=2,
-    reason="Cross entropy is log-softmax followed by the negative log-likelihood; the shift by the maximum keeps exp small.",
+    reason="Cross entropy is log-softmax followed by the negative log-likelihood; the shift by the maximum keeps exp small. Ten equal logits, nothing learnt, give log 10 = 2.303.",
 )
 
 # %% ../../nbs/exercises/losses.ipynb #3948584c
@@ -251,6 +257,13 @@ def right_slope(x: Tensor, t: Tensor) -> Tensor:
 def careless_slope(x: Tensor, t: Tensor) -> Tensor:
     "The same without the maximum subtracted."
     return (x.exp() / x.exp().sum(1, keepdim=True) - one_hot(t, x.shape[1])) / len(t)
+
+
+def one_taken(x: Tensor, t: Tensor, *place: Tensor | slice) -> Tensor:
+    "The same with 1 taken at a place of its own."
+    p = soft(x, 1)
+    p[place] -= 1
+    return p / len(t)
 
 
 SLOPE_MISTAKES = {
@@ -283,9 +296,33 @@ SLOPE_MISTAKES = {
     "-1 / p is the slope in the probability; go on through the softmax, to the logits.": lambda x, t: (
         -one_hot(t, x.shape[1]) / soft(x, 1) / len(t)
     ),
+    "[target] takes 1 from whole rows; pair rows with targets: p[range(n), target] -= 1.": lambda x, t: (
+        one_taken(x, t, t)
+    ),
+    "[:, target] takes 1 from whole columns; pair rows with targets: p[range(n), target] -= 1.": lambda x, t: (
+        one_taken(x, t, slice(None), t)
+    ),
+    "1 is subtracted from every class, and the 1/n of the mean is missing.": lambda x, t: soft(x, 1) - 1,
+    "1 - p stands at the right class; it is p - 1, so that the step raises that logit.": lambda x, t: (
+        right_slope(x, t).abs()
+    ),
+    "p[…] = -1 replaces the probability of the right class; take 1 from it: -= 1.": lambda x, t: (
+        (soft(x, 1) * (1 - one_hot(t, x.shape[1])) - one_hot(t, x.shape[1])) / len(t)
+    ),
+    "one_hot(target) counts the classes up to the largest target only: give it num_classes.": lambda x, t: (
+        (soft(x, 1) - torch.nn.functional.one_hot(t)) / len(t)
+    ),
+    OTHER_EYE: lambda x, t: (soft(x, 1) - torch.eye(len(t))[t]) / len(t),
 }
 
 # %% ../../nbs/exercises/losses.ipynb #ed57c469
+def run_grad(answer, inputs):
+    "How to use an answer that returns the gradient, and does not set it."
+    value = answer(*inputs.values())
+    elsewhere = value is None and hasattr(inputs["logits"], "g")
+    yield "the gradient", Odd("set on logits.g, but this one returns it") if elsewhere else value
+
+
 def cross_entropy_grad(logits, target):
     e = (logits - logits.amax(dim=1, keepdim=True)).exp()
     p = e / e.sum(dim=1, keepdim=True)
@@ -300,13 +337,10 @@ declare(
     "Return the gradient of the cross entropy loss with respect to the logits, in their shape; right for logits of any size.",
     cases=cross_entropy_cases,
     truth=Truth(gradient_of=true_cross_entropy, gradients=("the gradient",), wrt="logits"),
-    run=returns("the gradient"),
+    run=run_grad,
     rule=without("backward", "grad", *READY_MADE),
     mistakes=SLOPE_MISTAKES
     | {
-        "1 is subtracted in whole columns ([:, target]); pair rows and targets: [arange(n), target].": lambda x, t: (
-            (soft(x, 1).index_fill_(1, t, 0) + (soft(x, 1) - 1) * one_hot(t, x.shape[1]).amax(0)) / len(t)
-        ),
         "the logits are changed in place.": lambda x, t: (right_slope(x, t), x.sub_(1))[0],
     },
     hints=[
@@ -317,7 +351,7 @@ declare(
     answer=cross_entropy_grad,
     minutes=12,
     level=3,
-    reason="The loss of a row is logsumexp(x) - x[target]: the slope of the first is softmax, of the second the one-hot row. The mean divides by n.",
+    reason="The loss of a row is logsumexp(x) - x[target]: the slope of the first is softmax, of the second the one-hot row. The mean divides by n. Softmax and one-hot both sum to 1, so each row of the gradient sums to 0.",
 )
 
 # %% ../../nbs/exercises/losses.ipynb #542ab092
@@ -370,5 +404,5 @@ declare(
     answer=CrossEntropyLoss,
     minutes=12,
     level=3,
-    reason="The call keeps the logits, the target and the softmax; backward needs nothing else.",
+    reason="The call keeps the logits, the target and the softmax; backward needs nothing else. The slope of the loss in itself is 1, so nothing has to arrive.",
 )

@@ -70,12 +70,16 @@ def loops_rule(calls: list, inputs: dict) -> str | None:
     return ADDS_WITH_SUM if vectors or any(name in ("sum", "dot", "vdot") for name, _ in calls) else None
 
 
-def three_loops(step: Callable, make: Callable = lambda a, b: a.new_zeros(len(a), b.shape[1])) -> Callable:
-    "A product by three loops: `make(a, b)` is filled by the innermost line, `step(c, a, b, i, j, k)`."
+def three_loops(
+    step: Callable,
+    make: Callable = lambda a, b: a.new_zeros(len(a), b.shape[1]),
+    inner: Callable = lambda a, b: len(b),
+) -> Callable:
+    "`make(a, b)` is filled by three loops; `step(c, a, b, i, j, k)` is innermost, `k` counts to `inner(a, b)`."
 
     def product(a, b):
         c = make(a, b)
-        for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(b.shape[0])):
+        for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(inner(a, b))):
             step(c, a, b, i, j, k)
         return c
 
@@ -110,6 +114,12 @@ declare(
         "the innermost loop stops one short: its last product is missing.": three_loops(
             lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j] * (k < len(b) - 1))
         ),
+        "k runs over the columns of b; it counts the columns of a, which are as many as the rows of b.": three_loops(
+            lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), inner=lambda a, b: b.shape[1]
+        ),
+        "k runs over the rows of a; it counts the columns of a, which are as many as the rows of b.": three_loops(
+            lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), inner=lambda a, b: len(a)
+        ),
         "the row and the column are added, not multiplied.": three_loops(
             lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] + b[k, j])
         ),
@@ -140,7 +150,7 @@ declare(
     answer=matmul_loops,
     minutes=10,
     level=1,
-    reason="Row i of a meets column j of b; k walks along both, and each product is added to what is there.",
+    reason="c starts at 0, so that it can be added to. Row i of a meets column j of b; k walks along both, and each product is added to what is there.",
 )
 
 # %% ../../nbs/exercises/matmul.ipynb #b0e249b4
@@ -155,6 +165,14 @@ def dot_rule(calls: list, inputs: dict) -> str | None:
         len(calls) > 100 or any(name in ("tolist", "item") for name, _ in calls)
     )
     return THIRD_LOOP if long else None
+
+
+def products_into_one(a: Tensor, b: Tensor) -> Tensor:
+    "Each element is given a row times a column, not summed."
+    c = torch.zeros(len(a), b.shape[1])
+    for i, j in itertools.product(range(len(a)), range(b.shape[1])):
+        c[i, j] = a[i] * b[:, j]
+    return c
 
 
 def from_pairs(element: Callable) -> Callable:
@@ -192,6 +210,7 @@ declare(
         ),
         "the result is transposed: element [j, i] stands where [i, j] belongs.": lambda a, b: (a @ b).T,
         "the sum is missing: each element must be one number.": from_pairs(lambda row, column: row * column),
+        "nothing is added up: c[i, j] has room for one number, and gets a whole row of products.": products_into_one,
         "rows of b are taken; its columns are b[:, j].": lambda a, b: matmul_dot(a, b.T),
         LIBRARY_PRODUCT: lambda a, b: a @ b,
         THIRD_LOOP: lambda a, b: matmul_loops(a, b),
@@ -316,6 +335,9 @@ declare(
         "the shared letter is still there after ->; leave it out and it is summed.": by_letters("ik,kj->ikj"),
         "two different inner letters: nothing ties a's columns to b's rows.": by_letters("ik,lj->ij"),
         "nothing stands after ->, so everything is summed to one number.": by_letters("ik,kj->"),
+        "a and b have both letters in common, so they are multiplied position by position; they share the inner one only.": by_letters(
+            "ij,ij->ij"
+        ),
         NO_EINSUM: lambda a, b: a @ b,
     },
     hints=[
@@ -338,10 +360,10 @@ SHAPE_PAIRS = [
     ((), (2, 3)),
     ((3,), (3,)),
     ((4, 3), (3,)),
-    ((1,), (0,)),
     ((3,), (4,)),
     ((2, 3), (3, 2)),
     ((3, 4), (3,)),
+    ((1,), (0,)),
 ]
 
 

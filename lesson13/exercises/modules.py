@@ -65,8 +65,8 @@ def run_layer(*parameters: str) -> Callable:
         if isinstance(out, Tensor):
             other(inputs["inp"][:1] - 1)  # another layer of the class is called in between
             out.g = inputs["upstream"].clone()
-            layer.backward()
-            yield from ((f"{name}.g", look_up(inputs, f"{name}.g")) for name in (*parameters, "inp"))
+            back = layer.backward()
+            yield from ((f"{name}.g", look_up(inputs, f"{name}.g", back)) for name in (*parameters, "inp"))
 
     return run
 
@@ -260,7 +260,7 @@ declare(
     answer=ReLU,
     minutes=6,
     level=1,
-    reason="The input tells where the gradient may pass; it is kept from the call, with the tensor that is returned.",
+    reason="Both are kept from the call: the input for the mask, which says where the gradient may pass, and the output for its .g, where the gradient arrives.",
 )
 
 # %% ../../nbs/exercises/modules.ipynb #018efc13
@@ -270,8 +270,8 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
     loss = loss_fn(*inputs.values())
     yield "the loss", loss
     if loss is not None:
-        loss_fn.backward()
-        yield f"{first}.g", look_up(inputs, f"{first}.g")
+        back = loss_fn.backward()
+        yield f"{first}.g", look_up(inputs, f"{first}.g", back)
 
 
 def loss_class(loss: Callable, slope: Callable) -> type:

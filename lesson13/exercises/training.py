@@ -19,6 +19,7 @@ from lesson13.exercises.backward import put_g
 from lesson13.exercises.data import is_index
 from lesson13.exercises.losses import (
     READY_MADE,
+    careless_slope,
     labelled,
     one_hot,
     picked,
@@ -88,7 +89,7 @@ declare(
     answer=accuracy,
     minutes=4,
     level=1,
-    reason="argmax(1) gives each row's predicted class; comparing gives True and False, and their mean is the share.",
+    reason="argmax(1) searches along dimension 1, the classes, and gives each row's predicted one; comparing gives True and False, and their mean is the share.",
 )
 
 # %% ../../nbs/exercises/training.ipynb #a3fd8a59
@@ -197,6 +198,130 @@ declare(
     reason="The starts are 0, batch_size, 2 · batch_size, …; a slice that runs over the end just stops there, so the last batch is shorter. 100 examples make 4 batches of at most 32, the last one of 4.",
 )
 
+# %% ../../nbs/exercises/training.ipynb #c75ad648
+def rows_and_labels(n: int, seed: int = 1, of: int | None = None) -> dict:
+    "Rows that can be told apart, and an order to take them in: all of them, or the first `of`."
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:of]
+    return {"x": torch.arange(n * 2.0).reshape(n, 2), "y": torch.arange(n) + 100, "order": order}
+
+
+def run_epoch(answer: Callable, inputs: dict) -> Iterator:
+    "The batches that `step` got, then the value returned. The loss of a batch is the sum of its labels' last two digits."
+    seen = []
+
+    def step(x, y):
+        seen.append((x, y))
+        return float((y % 100).sum())
+
+    found = answer(inputs["x"], inputs["y"], inputs["order"], inputs["batch_size"], step)
+    yield "how many rows each batch has", tuple(len(x) for x, _ in seen)
+    yield "the rows of x, batch after batch", torch.cat([x for x, _ in seen]) if seen else ()
+    yield "the labels, batch after batch", torch.cat([y for _, y in seen]) if seen else ()
+    yield "the mean loss", found
+
+
+def true_epoch(x: Tensor, y: Tensor, order: Tensor, batch_size: int) -> dict:
+    "Cut by slices."
+    parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    losses = [float((y[rows] % 100).sum()) for rows in parts]
+    return {
+        "how many rows each batch has": tuple(len(rows) for rows in parts),
+        "the rows of x, batch after batch": x[order],
+        "the labels, batch after batch": y[order],
+        "the mean loss": sum(loss * len(rows) for loss, rows in zip(losses, parts, strict=True)) / len(order),
+    }
+
+
+def epoch_with(
+    cut: Callable = lambda order, size: order.split(size),
+    mean: Callable = lambda losses, sizes: (
+        sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes)
+    ),
+    labels: Callable = lambda y, rows, i, size: y[rows],
+) -> Callable:
+    "An epoch with one part replaced."
+
+    def epoch(x, y, order, batch_size, step):
+        losses, sizes = [], []
+        for i, rows in enumerate(cut(order, batch_size)):
+            losses.append(step(x[rows], labels(y, rows, i, batch_size)))
+            sizes.append(len(rows))
+        return mean(losses, sizes)
+
+    return epoch
+
+# %% ../../nbs/exercises/training.ipynb #6c9b22b2
+def epoch(x, y, order, batch_size, step):
+    total = 0.0
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        total += step(x[rows], y[rows]) * len(rows)
+    return total / len(order)
+
+
+declare(
+    "epoch",
+    "12_training",
+    "epoch(x, y, order, batch_size, step)",
+    "Go once through the rows of x and y in the given order (a tensor of row numbers), batch_size rows at a time, the last batch as short as it comes. Call step(rows of x, their labels) for each batch; it trains, and returns the batch's mean loss. Return the mean loss over the rows in order, so that a short batch counts less.",
+    cases=lambda: {
+        "10 rows in batches of 4": {**rows_and_labels(10), "batch_size": 4},
+        "6 rows in batches of 3": {**rows_and_labels(6, 2), "batch_size": 3},
+        "one batch for all": {**rows_and_labels(5, 3), "batch_size": 8},
+        "rows one by one": {**rows_and_labels(3, 4), "batch_size": 1},
+        "7 of 10 rows, in batches of 3": {**rows_and_labels(10, 5, of=7), "batch_size": 3},
+    },
+    truth=Truth(true_epoch),
+    run=run_epoch,
+    mistakes={
+        "the last, shorter batch is left out.": epoch_with(
+            lambda order, n: order[: len(order) // n * n].split(n) if len(order) >= n else [],
+            mean=lambda losses, sizes: (
+                sum(a * b for a, b in zip(losses, sizes, strict=True)) / max(1, sum(sizes))
+            ),
+        ),
+        "the order is not used: rows come as they stand; take x[order[…]].": epoch_with(
+            lambda order, n: torch.arange(len(order)).split(n)
+        ),
+        "the labels come as they stand, not in the order of the rows.": epoch_with(
+            labels=lambda y, rows, i, n: y[i * n : i * n + len(rows)]
+        ),
+        "every batch counts the same; weigh each batch's loss by its rows.": epoch_with(
+            mean=lambda losses, sizes: sum(losses) / len(losses)
+        ),
+        "the sum of the losses is returned; take the mean over the rows.": epoch_with(
+            mean=lambda losses, sizes: sum(losses)
+        ),
+        "the loss of the last batch is returned; take the mean over the rows.": epoch_with(
+            mean=lambda losses, sizes: losses[-1]
+        ),
+        "the losses are returned as a list; their mean over the rows is asked for.": epoch_with(
+            mean=lambda losses, sizes: losses
+        ),
+        "the losses are summed and divided by the number of rows, but step returns a mean: multiply it by the batch's rows.": epoch_with(
+            mean=lambda losses, sizes: sum(losses) / sum(sizes)
+        ),
+        "the total is divided by len(x); order may name fewer rows: divide by len(order).": lambda x, y, order, n, step: (
+            sum(step(x[rows], y[rows]) * len(rows) for rows in order.split(n)) / len(x)
+        ),
+        "only the first batch is trained on: return stands inside the loop.": epoch_with(
+            lambda order, n: order.split(n)[:1]
+        ),
+        "every batch is the first one: the slice does not move on.": epoch_with(
+            lambda order, n: [order[:n]] * -(-len(order) // n)
+        ),
+    },
+    hints=[
+        "order says which rows come first. Which slice of it belongs to the batch that starts at start?",
+        "range(0, len(order), batch_size) gives the starts; rows = order[start : start + batch_size].",
+        "Add step(x[rows], y[rows]) * len(rows) to a total, and divide by len(order) at the end.",
+    ],
+    answer=epoch,
+    minutes=10,
+    level=2,
+    reason="A slice of the shuffled row numbers picks x and y alike, and stops by itself at the end. Each batch's mean is weighted by its rows, so the mean is that of the whole epoch.",
+)
+
 # %% ../../nbs/exercises/training.ipynb #96ae2b4d
 def step_case(n: int, n_in: int, n_classes: int, lr: float) -> dict:
     "A batch and a linear classifier."
@@ -292,6 +417,7 @@ declare(
         "batch 5, 3 in, 4 classes": step_case(5, 3, 4, 0.5),
         "a batch of one": step_case(1, 4, 3, 0.1),
         "square, 3 × 3": step_case(3, 3, 3, 1.0),
+        "large inputs": step_case(4, 2, 3, 0.001) | {"x": rand(4, 2, seed=1, scale=300.0)},
     },
     truth=Truth(true_step),
     run=run_two_steps,
@@ -321,6 +447,22 @@ declare(
             lambda w, b, nw, nb, i: (w.copy_(nw), b.add_((nb - b) / len(i[1])), i[3])[2]
         ),
         OVERWRITTEN: step_with(overwritten_slope),
+        "the exponentials overflow: subtract each row's maximum first.": step_with(
+            careless_slope, loss=lambda x, t: -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
+        ),
+        "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": step_with(
+            careless_slope,
+            loss=lambda x, t: -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean(),
+        ),
+        "softmax first, log after: a share too small for a float became 0, and its log -inf.": step_with(
+            loss=lambda x, t: -picked(soft(x, 1).log(), t).mean()
+        ),
+        "w and b are returned too; they change in place, so return the loss alone.": spoiled_step(
+            lambda w, b, nw, nb, i: (i[3], w.copy_(nw), b.copy_(nb))
+        ),
+        "w and b are returned where the loss is due; they change in place, and the caller has them.": spoiled_step(
+            lambda w, b, nw, nb, i: (w.copy_(nw), b.copy_(nb))
+        ),
         "the second step adds to the gradients of the first: clear w.g and b.g after a step (del w.g).": never_cleared,
     },
     hints=[
@@ -331,125 +473,5 @@ declare(
     answer=training_step,
     minutes=20,
     level=3,
-    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place, so that the caller's tensors change. Nothing is kept in .g here; parts that add to .g need a del w.g after the step.",
-)
-
-# %% ../../nbs/exercises/training.ipynb #c75ad648
-def rows_and_labels(n: int, seed: int = 1) -> dict:
-    "Rows that can be told apart, and an order to take them in."
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    return {"x": torch.arange(n * 2.0).reshape(n, 2), "y": torch.arange(n) + 100, "order": order}
-
-
-def run_epoch(answer: Callable, inputs: dict) -> Iterator:
-    "The batches that `step` got, then the value returned. The loss of a batch is the sum of its labels' last two digits."
-    seen = []
-
-    def step(x, y):
-        seen.append((x, y))
-        return float((y % 100).sum())
-
-    found = answer(inputs["x"], inputs["y"], inputs["order"], inputs["batch_size"], step)
-    yield "how many rows each batch has", tuple(len(x) for x, _ in seen)
-    yield "the rows of x, batch after batch", torch.cat([x for x, _ in seen]) if seen else ()
-    yield "the labels, batch after batch", torch.cat([y for _, y in seen]) if seen else ()
-    yield "the mean loss", found
-
-
-def true_epoch(x: Tensor, y: Tensor, order: Tensor, batch_size: int) -> dict:
-    "Cut by slices."
-    parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    losses = [float((y[rows] % 100).sum()) for rows in parts]
-    return {
-        "how many rows each batch has": tuple(len(rows) for rows in parts),
-        "the rows of x, batch after batch": x[order],
-        "the labels, batch after batch": y[order],
-        "the mean loss": sum(loss * len(rows) for loss, rows in zip(losses, parts, strict=True)) / len(order),
-    }
-
-
-def epoch_with(
-    cut: Callable = lambda order, size: order.split(size),
-    mean: Callable = lambda losses, sizes: (
-        sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes)
-    ),
-    labels: Callable = lambda y, rows, i, size: y[rows],
-) -> Callable:
-    "An epoch with one part replaced."
-
-    def epoch(x, y, order, batch_size, step):
-        losses, sizes = [], []
-        for i, rows in enumerate(cut(order, batch_size)):
-            losses.append(step(x[rows], labels(y, rows, i, batch_size)))
-            sizes.append(len(rows))
-        return mean(losses, sizes)
-
-    return epoch
-
-# %% ../../nbs/exercises/training.ipynb #6c9b22b2
-def epoch(x, y, order, batch_size, step):
-    total = 0.0
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        total += step(x[rows], y[rows]) * len(rows)
-    return total / len(order)
-
-
-declare(
-    "epoch",
-    "12_training",
-    "epoch(x, y, order, batch_size, step)",
-    "Go once through the rows of x and y in the given order (a tensor of row numbers), batch_size rows at a time, the last batch as short as it comes. Call step(rows of x, their labels) for each batch; it trains, and returns the batch's mean loss. Return the mean loss over all rows, so that a short batch counts less.",
-    cases=lambda: {
-        "10 rows in batches of 4": {**rows_and_labels(10), "batch_size": 4},
-        "6 rows in batches of 3": {**rows_and_labels(6, 2), "batch_size": 3},
-        "one batch for all": {**rows_and_labels(5, 3), "batch_size": 8},
-        "rows one by one": {**rows_and_labels(3, 4), "batch_size": 1},
-    },
-    truth=Truth(true_epoch),
-    run=run_epoch,
-    mistakes={
-        "the last, shorter batch is left out.": epoch_with(
-            lambda order, n: order[: len(order) // n * n].split(n) if len(order) >= n else [],
-            mean=lambda losses, sizes: (
-                sum(a * b for a, b in zip(losses, sizes, strict=True)) / max(1, sum(sizes))
-            ),
-        ),
-        "the order is not used: rows come as they stand; take x[order[…]].": epoch_with(
-            lambda order, n: torch.arange(len(order)).split(n)
-        ),
-        "the labels come as they stand, not in the order of the rows.": epoch_with(
-            labels=lambda y, rows, i, n: y[i * n : i * n + len(rows)]
-        ),
-        "every batch counts the same; weigh each batch's loss by its rows.": epoch_with(
-            mean=lambda losses, sizes: sum(losses) / len(losses)
-        ),
-        "the sum of the losses is returned; take the mean over the rows.": epoch_with(
-            mean=lambda losses, sizes: sum(losses)
-        ),
-        "the loss of the last batch is returned; take the mean over all rows.": epoch_with(
-            mean=lambda losses, sizes: losses[-1]
-        ),
-        "the losses are returned as a list; their mean over the rows is asked for.": epoch_with(
-            mean=lambda losses, sizes: losses
-        ),
-        "the losses are summed and divided by the number of rows, but step returns a mean: multiply it by the batch's rows.": epoch_with(
-            mean=lambda losses, sizes: sum(losses) / sum(sizes)
-        ),
-        "only the first batch is trained on: return stands inside the loop.": epoch_with(
-            lambda order, n: order.split(n)[:1]
-        ),
-        "every batch is the first one: the slice does not move on.": epoch_with(
-            lambda order, n: [order[:n]] * -(-len(order) // n)
-        ),
-    },
-    hints=[
-        "order says which rows come first. Which slice of it belongs to the batch that starts at start?",
-        "range(0, len(order), batch_size) gives the starts; rows = order[start : start + batch_size].",
-        "Add step(x[rows], y[rows]) * len(rows) to a total, and divide by len(order) at the end.",
-    ],
-    answer=epoch,
-    minutes=10,
-    level=2,
-    reason="A slice of the shuffled row numbers picks x and y alike, and stops by itself at the end. Each batch's mean is weighted by its rows, so the mean is that of the whole epoch.",
+    reason="Forward, loss, gradient of the logits, gradients of w and b, and a small step against them, in place: w -= … changes the caller's tensor, and w = w - … makes another, which the caller never sees. Nothing is kept in .g here; parts that add to .g need a del w.g after the step.",
 )
