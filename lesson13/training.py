@@ -61,7 +61,7 @@ def shuffled(
     epoch: int,  # counted from 0
 ) -> Tensor:  # the numbers 0 to n - 1, (n,), int64
     "The order of one epoch. The same `seed` and `epoch` give the same order."
-    # with seed + epoch, epoch 1 of seed 0 would have the order of epoch 0 of seed 1
+    # a number of its own for every pair of seed and epoch
     random = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     return torch.randperm(n, generator=random)
 
@@ -76,7 +76,7 @@ def decayed(
 
 # %% ../nbs/12_training.ipynb #4488036f
 #| code-fold: true
-#| code-summary: "What the loop uses: evaluate, History and Diverged"
+#| code-summary: "The whole loop: train, and what it uses"
 @torch.no_grad()
 def evaluate(
     model: Sequential,  # from x (n, n_in) to logits (n, n_classes)
@@ -151,9 +151,7 @@ class Diverged(RuntimeError):
             "make sure too that the data hold no NaN"
         )
 
-# %% ../nbs/12_training.ipynb #8b8dd950
-#| code-fold: true
-#| code-summary: "The whole loop: step and train"
+
 def step(
     model: Sequential, params: list, loss_fn: CrossEntropyLoss, x: Tensor, y: Tensor, lr: float
 ) -> float:
