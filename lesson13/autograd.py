@@ -11,7 +11,7 @@ __all__ = ['Linear', 'ReLU', 'MSELoss', 'ReLUFunction', 'LinearFunction']
 import torch
 from torch import Tensor, nn
 
-from .forward import init_mlp, lin, mse, relu
+from .forward import lin, mse, relu
 
 # %% ../nbs/10_autograd.ipynb #ddd18f77
 class Linear(nn.Module):
@@ -24,8 +24,8 @@ class Linear(nn.Module):
         seed: int | None = None,  # for the same weights every time
     ):
         super().__init__()
-        # a whole network is drawn; the layer takes its first matrix, (n_in, n_out)
-        self.w = nn.Parameter(init_mlp(n_in, n_out, 1, seed).w1)
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.w = nn.Parameter(torch.randn(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5)
         self.b = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: Tensor) -> Tensor:

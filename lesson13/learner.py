@@ -166,7 +166,7 @@ def backward(
     for part in (loss_fn, model):
         if not hasattr(part, "backward"):
             raise TypeError(
-                f"backward: PyTorch did not track the loss, and {type(part).__name__} has no backward(); "
+                f"backward: PyTorch did not track the loss, and {type(part).__module__}.{type(part).__name__} has no backward(); "
                 "give a loss and a model of ours, or a model whose parameters require gradients"
             )
     loss_fn.backward()
@@ -182,7 +182,7 @@ def validate(
     "Loss and accuracy over all samples of `loader`, each sample counting once."
     n = loss = right = 0
     if isinstance(model, nn.Module):
-        model.eval()  # Dropout and the like do as after training
+        model.eval()  # no training now
     for x, y in loader:
         logits = model(x)
         n, loss = n + len(y), loss + loss_fn(logits, y).item() * len(y)
@@ -240,12 +240,13 @@ class HandmadeLoader:
     timeout: float = 60  # seconds to wait for a batch
 
     def __iter__(self) -> Iterator:
-        context = torch.multiprocessing.get_context("spawn")
+        context = torch.multiprocessing.get_context("spawn")  # each worker is a new Python
         jobs, results = context.Queue(), context.Queue()
         todo = list(enumerate(batches(Sampler(len(self.dataset)), self.batch_size)))
         for job in todo:
             jobs.put(job)
         parts = (self.dataset, jobs, results)
+        # daemon: it ends with this process at the latest
         workers = [context.Process(target=fetch, args=parts, daemon=True) for _ in range(self.n_workers)]
         arrived = {}
         try:
@@ -279,7 +280,9 @@ class SlowDataset(Dataset):
         time.sleep(self.wait)
         return super().__getitem__(i)
 
-
+# %% ../nbs/13_learner.ipynb #1a5e0c08
+#| code-fold: true
+#| code-summary: "Show a dataset that breaks at a sample"
 class BrokenDataset(Dataset):
     "A dataset with one sample that cannot be read."
 

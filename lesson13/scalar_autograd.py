@@ -11,7 +11,7 @@ __all__ = ['Value', 'weighted_sum', 'Module', 'Neuron', 'Layer', 'MLP']
 import math
 import random
 from collections.abc import Iterable
-from itertools import count, pairwise
+from itertools import count
 from numbers import Real
 
 from fastcore.basics import patch
@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .pictures.graph import draw_graph
 from .tools import floats
 
-# %% ../nbs/07_scalar_autograd.ipynb #9734d921
+# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
 _births = count()  # 0, 1, 2, … a serial number for each node
 
 
@@ -27,7 +27,7 @@ def _value(x) -> "Value":
     "A plain number as a leaf; a Value as it is."
     return x if isinstance(x, Value) else Value(x)
 
-# %% ../nbs/07_scalar_autograd.ipynb #7022b3eb
+
 class Value:
     """A number that remembers how it was made, so that `backward()` finds gradients; a drop-in for micrograd's.
     Operations: `+ - * / **`, comparisons, `exp log sin cos tanh sigmoid relu abs max min`."""
@@ -209,7 +209,7 @@ class Module:
         for p in self.parameters():
             p.grad = 0.0
 
-# %% ../nbs/07_scalar_autograd.ipynb #43982df4
+
 class Neuron(Module):
     "Weighted sum of `nin` inputs, then ReLU, or nothing if not `nonlin`."
 
@@ -240,13 +240,14 @@ class Layer(Module):
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
-# %% ../nbs/07_scalar_autograd.ipynb #107d0d09
+
 class MLP(Module):
     "Layers of the sizes `nouts` after `nin` inputs: ReLU in all but the last."
 
     def __init__(self, nin: int, nouts: list[int]):
-        sizes = list(pairwise([nin, *nouts]))
-        self.layers = [Layer(n, m, nonlin=i < len(sizes)) for i, (n, m) in enumerate(sizes, 1)]
+        nins = [nin, *nouts]  # what a layer sees is what the one before it gives
+        last = len(nouts) - 1
+        self.layers = [Layer(nins[i], nout, nonlin=i != last) for i, nout in enumerate(nouts)]
 
     def __call__(self, x: Iterable[Value | float]) -> Value | list[Value]:
         for layer in self.layers:

@@ -9,7 +9,7 @@ import torch
 from nbclient import NotebookClient
 from torch import nn
 
-from lesson13.learner import SGD, DataLoader, Dataset, batches, fit, validate
+from lesson13.learner import SGD, DataLoader, Dataset, Sampler, batches, fit, validate
 from lesson13.losses import CrossEntropyLoss
 from lesson13.modules import Linear, Sequential
 
@@ -95,6 +95,21 @@ def test_our_model_with_a_loss_of_pytorch_is_told_what_to_give():
     model = Sequential(Linear(4, 3, seed=0))
     with pytest.raises(TypeError, match=r"backward: .*CrossEntropyLoss has no backward\(\); give a loss"):
         fit(model, nn.CrossEntropyLoss(), SGD(model.parameters(), lr=0.5), [a_batch()], [a_batch()], epochs=1)
+
+
+def test_a_sampler_gives_each_number_once_in_orders_that_its_seed_repeats():
+    sampler = Sampler(10, shuffle=True, seed=1)
+    first, second = list(batches(sampler, 4)), list(batches(sampler, 4))
+    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(10)) and first != second
+    assert [len(rows) for rows in first] == [4, 4, 2]
+    assert list(batches(Sampler(10, shuffle=True, seed=1), 4)) == first
+
+
+def test_samples_one_by_one_and_rows_at_once_make_the_same_batches():
+    loaders = [DataLoader(Dataset(*a_batch()), 4, shuffle=True, **how) for how in ({}, {"collate": None})]
+    assert len(loaders[0]) == 2
+    for (x1, y1), (x2, y2) in zip(*loaders, strict=True):
+        assert torch.equal(x1, x2) and torch.equal(y1, y2)
 
 
 @pytest.mark.parametrize(("bad", "kind"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)])

@@ -161,6 +161,17 @@ class Identity(Module):
         add_grad(x, out.g)
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "checkpointed"])
+def test_a_sequential_without_layers_hands_on_what_arrives(wrapped):
+    for inside in (Sequential(), Sequential(Sequential(), Tanh(), Sequential())):
+        model, x = Checkpoint(inside) if wrapped else inside, torch.zeros(3)
+        out = model(x)
+        assert out is not x and torch.equal(out, x)
+        out.g = torch.tensor([1.0, 2.0, 3.0])
+        model.backward()
+        assert torch.equal(x.g, torch.tensor([1.0, 2.0, 3.0])), "the slope of tanh at 0 is 1"
+
+
 class Residual(Module):
     def __init__(self, block):
         self.block = block

@@ -80,13 +80,14 @@ def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -
 class ReLUFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.clamp(min=0)
+        out = x.clamp(min=0)
+        ctx.save_for_backward(out)
+        return out
 
     @staticmethod
-    def backward(ctx, out_grad):
-        (x,) = ctx.saved_tensors
-        return out_grad * (x > 0)
+    def backward(ctx, out_g):
+        (out,) = ctx.saved_tensors
+        return out_g * (out > 0)
 
 
 declare(
@@ -124,9 +125,9 @@ declare(
         ),
     },
     hints=[
-        "class ReLUFunction(torch.autograd.Function), with @staticmethod forward(ctx, x) and backward(ctx, out_grad).",
-        "forward: ctx.save_for_backward(x). backward: (x,) = ctx.saved_tensors.",
-        "backward returns out_grad * (x > 0).",
+        "class ReLUFunction(torch.autograd.Function), with @staticmethod forward(ctx, x) and backward(ctx, out_g).",
+        "forward: ctx.save_for_backward(out), which is above 0 where x is. backward: (out,) = ctx.saved_tensors.",
+        "backward returns out_g * (out > 0).",
     ],
     answer=ReLUFunction,
     minutes=8,
@@ -194,9 +195,10 @@ class LinearFunction(torch.autograd.Function):
         return inp @ w + b
 
     @staticmethod
-    def backward(ctx, out_grad):
+    def backward(ctx, out_g):
         inp, w = ctx.saved_tensors
-        return out_grad @ w.T, inp.T @ out_grad, out_grad.sum(0)
+        inp_g = out_g @ w.T if ctx.needs_input_grad[0] else None
+        return inp_g, inp.T @ out_g, out_g.sum(0)
 
 
 declare(
@@ -286,7 +288,7 @@ declare(
     hints=[
         "Which of inp, w and b does the way back need? Those are saved.",
         "forward: ctx.save_for_backward(inp, w). backward: inp, w = ctx.saved_tensors.",
-        "backward returns three things: out_grad @ w.T, inp.T @ out_grad, and out_grad summed over the batch.",
+        "backward returns three things: out_g @ w.T (or None), inp.T @ out_g, and out_g summed over the batch.",
     ],
     answer=LinearFunction,
     minutes=12,

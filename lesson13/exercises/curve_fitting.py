@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesson13.checking import NO_AUTOGRAD, Truth, declare, plain, rand, returns
+from lesson13.checking import Truth, declare, plain, rand, returns, without
 
 # %% ../../nbs/exercises/curve_fitting.ipynb #a780dac2
 def heights(left: float, peak: float, right: float) -> dict[str, float]:
@@ -170,7 +170,7 @@ declare(
     "curve_slope",
     "04_curve_fitting",
     "curve_slope(x, slopes, intercepts, weights)",
-    "The slope dy/dx of y = sum of weights * relu(slopes * x + intercepts) at each point of x (n,), without autograd; a unit that bends just there counts 0. The other three are (k,).",
+    "The slope dy/dx of y = sum of weights * relu(slopes * x + intercepts) at each point of x (n,); a unit that bends just there counts 0. The other three are (k,).",
     cases=lambda: {
         "6 points, 4 units": curve_case(6, 4),
         "3 points, 3 units": curve_case(3, 3),
@@ -179,14 +179,14 @@ declare(
         "one point": curve_case(1, 5),
     },
     truth=Truth(
-        gradient_of=lambda x, slopes, intercepts, weights: (
-            (slopes * x[:, None] + intercepts).relu() @ weights
-        ).sum(),
-        gradients=("the slope",),
-        wrt="x",
+        lambda x, slopes, intercepts, weights: {
+            "the slope": torch.func.grad(lambda x: (lines_of(x, slopes, intercepts).relu() @ weights).sum())(
+                x
+            )
+        }
     ),
     run=returns("the slope"),
-    rule=NO_AUTOGRAD,
+    rule=without("backward", "grad"),
     mistakes={
         "the cut is missing: a unit counts only where slopes * x + intercepts is positive.": units_add(
             torch.ones_like
@@ -218,6 +218,9 @@ declare(
         "x > -intercept is right for slope 1 only: ask for slopes * x + intercepts > 0.": lambda x, s, i, w: (
             (x[:, None] > -i) * s * w
         ).sum(1),
+        "x > -intercept / slope is right for units that face right only: ask for slopes * x + intercepts > 0.": lambda x, s, i, w: (
+            ((x[:, None] > -i / s) * s * w).sum(1)
+        ),
         "the weight is inside the cut; a negative one bends a unit down and moves no cut.": lambda x, s, i, w: (
             ((w * lines_of(x, s, i) > 0) * s * w).sum(1)
         ),

@@ -20,7 +20,9 @@ from lesson13.tools.report import describe
 def optimizer_case(lr: float, momentum: float, first: bool = False) -> dict:
     "Two parameters with gradients and velocities; the velocities are 0 in the `first` step."
     shapes = ((2, 3), (4,))
-    params, grads, velocities = ([rand(*shape, seed=seed) for shape in shapes] for seed in (1, 2, 3))
+    params, grads, velocities = (
+        [(rand(*shape, seed=seed) * 4).round() / 4 for shape in shapes] for seed in (1, 2, 3)
+    )  # in quarters, so that no number of a report ends in 0000001
     velocities = [torch.zeros_like(v) for v in velocities] if first else velocities
     return {"params": params, "grads": grads, "velocities": velocities, "lr": lr, "momentum": momentum}
 
@@ -119,6 +121,9 @@ declare(
         "nothing changed: p = p - … makes new tensors. Use p -= … and v.mul_().add_().": lambda params, *rest: [
             p - p for p in params
         ],
+        "the velocities are right, but the caller's parameters did not move: p = p - … and params[i] = … make new tensors. Use p -= ….": optimizer(
+            rightly, lambda v, old, g, lr, m: torch.zeros_like(v)
+        ),
         "the gradients are changed in place.": lambda params, grads, velocities, lr, momentum: (
             optimizer(rightly, downhill)(params, grads, velocities, lr, momentum),
             [g.zero_() for g in grads],

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesson13.checking import NO_AUTOGRAD, Truth, declare, find, look_up, rand, without
+from lesson13.checking import NO_AUTOGRAD, Truth, declare, find, look_up, rand, with_g, without
 from lesson13.exercises.backward import (
     FROM_INP,
     LAYER_CASES,
@@ -119,6 +119,16 @@ def on_the_class(layer: type) -> type:
 ON_THE_CLASS = "what a call saw is kept on the class, where all layers share it; keep it on self."
 
 
+def put_adds_only(*pairs: tuple[Tensor, Tensor]) -> None:
+    "For each (tensor, gradient): add, and take for granted that `.g` is there."
+    for tensor, gradient in pairs:
+        tensor.g += gradient
+
+
+ALREADY_THERE = "w.g, b.g and inp.g are all there already"
+NONE_YET = 'w, b and inp have no .g before their first gradient: w.g += and "if w.g is None" raise an error there; getattr(w, "g", None) does not, and add_grad asks like that.'
+
+
 class OnCopies(linear_class()):
     "Keeps copies of its parameters."
 
@@ -148,8 +158,11 @@ declare(
     "Linear",
     "09_modules",
     "Linear(w, b)",
-    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() sets w.g, b.g and inp.g, adding to those that are there. Linear(n_in, n_out) with attributes w and b, or with from_weights(w, b), is fine too.",
-    cases=lambda: {title: linear_case(*sizes) for title, sizes in LAYER_CASES.items()},
+    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() adds to w.g, b.g and inp.g, and sets those that are not there yet; add_grad may be used. Linear(n_in, n_out) with attributes w and b, or with from_weights(w, b), is fine too.",
+    cases=lambda: {
+        title: linear_case(*sizes)
+        for title, sizes in (LAYER_CASES | {ALREADY_THERE: (3, 2, 4, "w b inp")}).items()
+    },
     truth=Truth(
         lambda w, b, inp, upstream: {"layer(inp)": inp @ w + b},
         gradient_of=lambda w, b, inp, upstream: ((inp @ w + b) * upstream).sum(),
@@ -163,6 +176,7 @@ declare(
         "layer.backward() looks for .g on a copy; keep the very tensor that you return.": linear_class(
             keep=torch.clone
         ),
+        NONE_YET: linear_class(lin_with(put_adds_only)),
         "backward sets nothing.": linear_class(lambda inp, out, w, b: None),
         ON_THE_CLASS: on_the_class(linear_class()),
         "a ReLU is applied; a linear layer has none.": linear_class(
@@ -212,7 +226,7 @@ declare(
     "ReLU",
     "09_modules",
     "ReLU()",
-    "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() sets inp.g, or adds to it.",
+    "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() adds to inp.g, and sets it if it is not there yet; add_grad may be used.",
     cases=lambda: {
         "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
         "a batch of one": relu_layer_case(1, 4, seed=2),
@@ -288,6 +302,22 @@ def waits(loss_class: type) -> type:
 WAITS = "nothing arrives at the loss, so it has no .g of its own: the way back begins here, with 1."
 
 
+def adds_to_nothing(loss_class: type) -> type:
+    "The same loss, with a backward that takes for granted that output.g is there."
+
+    class Adds(loss_class):
+        def backward(self):
+            output = self.seen[0]
+            held = output.g  # AttributeError where there is none
+            super().backward()
+            output.g = held + output.g
+
+    return Adds
+
+
+NOT_THERE = 'output has no .g before its first gradient: output.g += and "if output.g is None" raise an error there. Set it with =, or add with add_grad.'
+
+
 def mse_class(slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None) -> type:
     "An MSELoss with one part replaced."
     return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope)
@@ -307,8 +337,16 @@ declare(
     "MSELoss",
     "09_modules",
     "MSELoss()",
-    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g.",
-    cases=lambda: {title: case for title, case in find("mse_grad").cases().items() if "already" not in title},
+    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g; add_grad may be used.",
+    cases=lambda: (
+        {title: case for title, case in find("mse_grad").cases().items() if "already" not in title}
+        | {
+            "output.g is there already, and 0": {
+                "output": with_g(rand(3, 1, seed=1), torch.zeros(3, 1)),
+                "target": rand(3, seed=2),
+            }
+        }
+    ),
     truth=Truth(
         lambda output, target: {"the loss": (error_of(output, target) ** 2).mean()},
         gradient_of=lambda output, target: (error_of(output, target) ** 2).mean(),
@@ -327,6 +365,7 @@ declare(
         "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
         "backward sets nothing.": mse_class(lambda o, t: None),
         WAITS: waits(mse_class()),
+        NOT_THERE: adds_to_nothing(mse_class()),
     },
     hints=[
         "Keep output and target in the call.",

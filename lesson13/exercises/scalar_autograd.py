@@ -217,7 +217,7 @@ declare(
     "value_pow",
     "07_scalar_autograd",
     "value_pow(a, k)",
-    "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad. k may be 0: the slope is 0 then, also where a.data is 0.",
+    "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad. k may be 0: nothing is added then, also where a.data is 0.",
     cases=lambda: {
         "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
         "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
@@ -403,11 +403,11 @@ declare(
     },
     hints=[
         "When may a node be appended? Only when everything below it has been.",
-        "Write an inner function visit(node) and keep a set of visited nodes.",
+        "Write an inner function visit(node) that calls itself for the children, and keep a set of visited nodes.",
         "visit: if node is new, add it to the set, visit each child, then append node.",
     ],
     answer=topological_order,
-    minutes=15,
-    level=3,
+    minutes=10,
+    level=2,
     reason="A node is appended after all its children have been, and a visited node is not visited again.",
 )
