@@ -7,13 +7,14 @@ __all__ = []
 
 # %% ../../nbs/exercises/backward.ipynb #82edd903
 #| code-fold: true
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from lesson13.checking import NO_AUTOGRAD, Truth, declare, rand, sets, with_g
 from lesson13.exercises.forward import error_of
+from lesson13.tools.report import Odd, of_type
 
 # %% ../../nbs/exercises/backward.ipynb #2ed3a8b3
 def put_g(*pairs: tuple[Tensor, Tensor]) -> None:
@@ -112,7 +113,9 @@ def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
 
 
 RELU_SLOPES = {
-    "the mask is missing: what arrives is passed on everywhere.": lambda x, g: g.clone(),
+    "what arrives is passed on everywhere: the mask is missing, or it is out >= 0, which is always true.": lambda x, g: (
+        g.clone()
+    ),
     "what arrives is not used: this is the mask alone.": lambda x, g: (x > 0).to(g.dtype),
     "at exactly 0 the gradient must be 0: > 0, not >= 0.": lambda x, g: (x >= 0) * g,
     "the mask is taken from what arrives; it depends on the sign of the input.": lambda x, g: (g > 0) * g,
@@ -120,6 +123,7 @@ RELU_SLOPES = {
     "what arrives is multiplied by the output; the slope is 1, not the value.": lambda x, g: (
         x.clamp(min=0) * g
     ),
+    "what arrives is multiplied by the input; its slope is asked for, (inp > 0).": lambda x, g: x * g,
     "the sign of the input is the factor (torch.sign): where it is negative, 0 must arrive.": lambda x, g: (
         x.sign() * g
     ),
@@ -182,7 +186,7 @@ declare(
     answer=relu_grad,
     minutes=5,
     level=1,
-    reason="Where inp is positive the output moves with it, slope 1; elsewhere nothing moves, slope 0. The mask times out.g is the gradient.",
+    reason="What arrives is out.g. Where inp is positive the output moves with it, slope 1; elsewhere nothing moves, slope 0. The mask times out.g is the gradient.",
 )
 
 # %% ../../nbs/exercises/backward.ipynb #86979205
@@ -272,6 +276,13 @@ declare(
         "w @ out.g takes w from the wrong side; the batch comes first: out.g @ w.T.": lin_with(
             inp=lambda i, o, w: w @ o.g
         ),
+        "inp is not transposed in w.g: inp.T @ out.g.": lin_with(w=lambda i, o, w: i @ o.g),
+        "out.g @ inp.T sums over the outputs; the batch must disappear: inp.T @ out.g.": lin_with(
+            w=lambda i, o, w: o.g @ i.T
+        ),
+        "w.T stands on the wrong side in inp.g; the batch comes first: out.g @ w.T.": lin_with(
+            inp=lambda i, o, w: w.T @ o.g
+        ),
     },
     hints=[
         "Let the shapes lead: w.g is (n_in, n_out); inp is (n, n_in) and out.g (n, n_out).",
@@ -319,6 +330,14 @@ def network(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor
 
 
 IN_BACKWARD_ORDER = ("w2.g", "b2.g", "w1.g", "b1.g", "x.g")
+
+
+def run_pass(answer: Callable, inputs: dict) -> Iterator:
+    "The loss, then the gradients that were set; an answer that returns more is told so."
+    for name, value in sets(*IN_BACKWARD_ORDER, first="the loss")(answer, inputs):
+        if isinstance(value, tuple | list | dict):
+            value = Odd(f"{of_type(value)} of {len(value)}: return it alone, and set the gradients in .g")
+        yield name, value
 
 
 def by_hand(
@@ -436,7 +455,7 @@ declare(
         gradient_of=loss_from_clean,
         gradients=IN_BACKWARD_ORDER,
     ),
-    run=sets(*IN_BACKWARD_ORDER, first="the loss"),
+    run=run_pass,
     rule=NO_AUTOGRAD,
     mistakes={sentence: by_hand(mse_and_slope, change) for sentence, change in PASS_MISTAKES.items()}
     | {

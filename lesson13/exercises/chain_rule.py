@@ -18,9 +18,10 @@ from lesson13.checking import Truth, declare, rand, returns
 # %% ../../nbs/exercises/chain_rule.ipynb #d61ca167
 def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     "How x was nudged, and the gradient."
-    function, x, asked = inputs["f"], inputs["x"], []
+    function, x, asked, kinds = inputs["f"], inputs["x"], [], set()
 
     def noted(point):
+        kinds.add(point.dtype)
         asked.append((point.detach() - start).reshape(-1))
         return function(point)
 
@@ -40,6 +41,8 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     else:
         how = "in several elements at once" if alone.any() else "in all elements at once"
         how = how if moves.any() else "missing"
+    if torch.float32 in kinds:
+        how = "in float32, which has too few digits for it"
     yield NUDGED, how
     yield "the gradient", gradient
 
@@ -54,11 +57,13 @@ def true_slopes(f: Callable, x: Tensor) -> Tensor:
     return torch.autograd.grad(f(x), x)[0]
 
 
-def by_differences(quotient: Callable, flat: bool = False) -> Callable:
-    "Numerical slopes from `quotient(f, x, step)`, with `step` nudging one element at a time."
+def by_differences(
+    quotient: Callable, flat: bool = False, nudges: Callable = lambda single: single
+) -> Callable:
+    "Numerical slopes from `quotient(f, x, step)`, with `step` nudging one element at a time, or what `nudges` makes of that."
 
     def slopes(f, x):
-        steps = torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape)
+        steps = nudges(torch.eye(x.numel(), dtype=x.dtype)).reshape(-1, *x.shape)
         found = torch.stack([torch.as_tensor(quotient(f, x, step)) for step in steps])
         return found if flat else found.reshape(x.shape)
 
@@ -108,7 +113,10 @@ declare(
     "The slope of f with respect to each element of x, by central differences: f takes a tensor and returns a single number; x is float64, of any shape.",
     cases=lambda: {
         "cubes of five numbers": {"f": lambda x: (x**3).sum(), "x": rand(5, seed=1).double()},
-        "a product over (2, 3)": {"f": lambda x: x.prod() + x[0, 1], "x": rand(2, 3, seed=2).double() + 2},
+        "a steep product over (2, 3)": {
+            "f": lambda x: 1e3 * (x.prod() + x[0, 1]),
+            "x": rand(2, 3, seed=2).double() + 2,
+        },
         "a single number": {"f": lambda x: x.exp() * x, "x": torch.tensor(0.7, dtype=torch.float64)},
     },
     truth=Truth(lambda f, x: {NUDGED: BOTH_SIDES, "the gradient": true_slopes(f, x)}),
@@ -134,6 +142,9 @@ declare(
         "h is so small that x + h is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-18)
         ),
+        "every slope is 0: what is measured does not get into the result.": by_differences(
+            lambda f, x, step: 0 * central(f, x, step)
+        ),
         "the step is so short that f's digits run out; take about 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-13)
         ),
@@ -146,6 +157,15 @@ declare(
         ),
         "x is nudged up and down but not put back, so the next elements are measured elsewhere.": not_put_back,
         "range(len(x)) counts rows only, and a row is nudged as a whole; loop over range(x.numel()) and nudge a single element.": row_by_row,
+        "the nudge keeps the h of the elements before; start with new zeros for each i.": by_differences(
+            central, nudges=lambda single: single.cumsum(0)
+        ),
+    }
+    | {
+        f"/ 2 * h divides by 2 and multiplies by h, here {h:g}; the run needs brackets: / (2 * h).": by_differences(
+            lambda f, x, step, h=h: h**2 * central(f, x, step, h)
+        )
+        for h in (1e-3, 1e-4, 1e-5, 1e-6)
     },
     hints=[
         "The slope in one element: how much does f change when only that element moves a little?",
@@ -371,7 +391,7 @@ declare(
     "two_paths",
     "05_chain_rule",
     "two_paths(edges)",
-    "edges lists the wires of a graph in forward order, each as (start, end, slope): along this wire the number called end moves slope times as fast as start. The result is the end of the last wire, whatever its name. Return a dictionary that gives every name its gradient, how fast the result moves with it.",
+    "edges lists the wires of a graph in forward order, each as (start, end, slope): end moves slope times as fast as start. The result is the end of the last wire, whatever its name. Return a dictionary that gives every name its gradient, how fast the result moves with it.",
     cases=lambda: {title: {"edges": list(edges)} for title, edges in GRAPH.items()},
     truth=Truth(lambda edges: {name: over_paths(edges, name, edges[-1][1]) for name in names_in(edges)}),
     run=run_paths,

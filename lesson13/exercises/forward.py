@@ -46,10 +46,19 @@ declare(
         "this is a softened ReLU, log(1 + exp(x)); the ReLU has a sharp corner.": lambda x: (
             1 + x.exp()
         ).log(),
+        "torch.max(x, 0) takes the 0 for a dimension and returns a pair; x.clamp(min=0) cuts at 0.": lambda x: (
+            torch.max(x, 0)
+        ),
+    }
+    | {
+        f"torch.maximum compares two tensors, and {zero} is a number; x.clamp(min={zero}) takes one.": lambda x, zero=zero: (
+            torch.maximum(x, zero)
+        )
+        for zero in (0, 0.0)
     },
     hints=[
         "For each number: which is larger, it or 0?",
-        "clamp, maximum and where all act on every element at once.",
+        "clamp and where act on every element at once; so does maximum, between two tensors.",
         "x.clamp(min=...) needs one number from you.",
     ],
     answer=relu,
@@ -194,6 +203,9 @@ declare(
         "the root of 1/(2 n_in): the 2 is on the wrong side.": lambda n_in: math.sqrt(0.5 / n_in),
         "this is the bound for uniform weights, the root of 6/n_in; for normal ones it is the root of 2/n_in.": lambda n_in: (
             math.sqrt(6 / n_in)
+        ),
+        "torch.sqrt wants a tensor, and this is a number: math.sqrt, or ** 0.5.": lambda n_in: torch.sqrt(
+            2 / n_in
         ),
     },
     hints=[

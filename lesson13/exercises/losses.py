@@ -73,6 +73,9 @@ declare(
         "the logarithm is missing.": lambda x: x.exp().sum(-1),
         "everything is summed to one number; sum each row.": lambda x: torch.logsumexp(x.reshape(-1), 0),
         "log and exp cancel term by term: this is the plain sum.": lambda x: x.sum(-1),
+        "the minimum or the mean is subtracted; the maximum keeps exp from overflowing.": lambda x: (
+            x.amin(-1) + (x - x.amin(-1, keepdim=True)).exp().sum(-1).log()
+        ),
     },
     hints=[
         "Where does the overflow happen, and what could you subtract first?",
@@ -82,7 +85,7 @@ declare(
     answer=logsumexp,
     minutes=8,
     level=2,
-    reason="exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m. exp(1000) is inf in floats, so the formula as written gives inf.",
+    reason="exp(x) = exp(m) · exp(x - m); the factor comes out of the sum, and its logarithm is m. exp(1000) is inf in floats, so [1000., 1000.] gives inf by the formula on paper; shifted, 1000 + log 2 = 1000.693.",
 )
 
 # %% ../../nbs/exercises/losses.ipynb #5e115ee6
@@ -231,6 +234,12 @@ declare(
             -log_soft(x, 1)[t % len(t)].mean()
         ),
         OTHER_EYE: lambda x, t: -(torch.eye(len(t))[t] * log_soft(x, 1)).sum(1).mean(),
+    }
+    | {
+        f"{tiny:g} inside the logarithm avoids log(0), and no row's loss gets above {-math.log(tiny):.1f}: use x - logsumexp(x).": lambda x, t, tiny=tiny: (
+            -(picked(soft(x, 1), t) + tiny).log().mean()
+        )
+        for tiny in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)
     },
     hints=[
         "Two parts that you have: logits less their logsumexp, then nll_loss.",
@@ -276,6 +285,18 @@ SLOPE_MISTAKES = {
     "the softmax is missing: logits minus one-hot.": lambda x, t: (x - one_hot(t, x.shape[1])) / len(t),
     "the class number is subtracted; subtract 1 at the right class.": lambda x, t: (
         (soft(x, 1) - t[:, None]) / len(t)
+    ),
+    "the class number is subtracted, and the 1/n of the mean is missing.": lambda x, t: (
+        soft(x, 1) - t[:, None]
+    ),
+    "target holds class numbers, (n,); take 1 from the right class of each row, or subtract one-hot rows.": lambda x, t: (
+        (soft(x, 1) - t) / len(t)
+    ),
+    "target holds class numbers, (n,); subtract one-hot rows, and divide by n for the mean.": lambda x, t: (
+        soft(x, 1) - t
+    ),
+    "1 is taken after the division by n; take it before, or take 1/n.": lambda x, t: (
+        soft(x, 1) / len(t) - one_hot(t, x.shape[1])
     ),
     "log-softmax stands where softmax belongs.": lambda x, t: (
         (log_soft(x, 1) - one_hot(t, x.shape[1])) / len(t)
@@ -346,7 +367,7 @@ declare(
     hints=[
         "A row's loss is logsumexp(x) minus the logit of the right class. Differentiate both parts.",
         "The slope of logsumexp is softmax; the other part takes 1 from the right class.",
-        "p = softmax(logits); p[torch.arange(n), target] -= 1; return p / n.",
+        "Start from p = softmax(logits): which number of each row loses 1? And the loss is a mean over n rows.",
     ],
     answer=cross_entropy_grad,
     minutes=12,

@@ -71,16 +71,16 @@ def loops_rule(calls: list, inputs: dict) -> str | None:
 
 
 def three_loops(
-    step: Callable,
+    step: Callable | None = None,
     make: Callable = lambda a, b: a.new_zeros(len(a), b.shape[1]),
-    inner: Callable = lambda a, b: len(b),
+    ends: Callable = lambda n, m, p: (n, p, m),
 ) -> Callable:
-    "`make(a, b)` is filled by three loops; `step(c, a, b, i, j, k)` is innermost, `k` counts to `inner(a, b)`."
+    "`make(a, b)` is filled by three loops; `step(c, a, b, i, j, k)` is innermost, `ends(n, m, p)` says how far i, j and k count."
 
     def product(a, b):
         c = make(a, b)
-        for i, j, k in itertools.product(range(len(a)), range(b.shape[1]), range(inner(a, b))):
-            step(c, a, b, i, j, k)
+        for i, j, k in itertools.product(*map(range, ends(*a.shape, b.shape[1]))):
+            (step or add_product)(c, a, b, i, j, k)
         return c
 
     return product
@@ -89,6 +89,11 @@ def three_loops(
 def add_to(c: Tensor, i: int, j: int, value: Tensor) -> None:
     "c[i, j] += value, as an expression."
     c[i, j] += value
+
+
+def add_product(c: Tensor, a: Tensor, b: Tensor, i: int, j: int, k: int) -> None:
+    "The right innermost line."
+    c[i, j] += a[i, k] * b[k, j]
 
 # %% ../../nbs/exercises/matmul.ipynb #2c035ca7
 def matmul_loops(a, b):
@@ -115,10 +120,16 @@ declare(
             lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j] * (k < len(b) - 1))
         ),
         "k runs over the columns of b; it counts the columns of a, which are as many as the rows of b.": three_loops(
-            lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), inner=lambda a, b: b.shape[1]
+            ends=lambda n, m, p: (n, p, p)
         ),
         "k runs over the rows of a; it counts the columns of a, which are as many as the rows of b.": three_loops(
-            lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), inner=lambda a, b: len(a)
+            ends=lambda n, m, p: (n, p, n)
+        ),
+        "two ranges are exchanged: i counts the rows of a, j the columns of b, k what they share.": three_loops(
+            ends=lambda n, m, p: (n, m, p)
+        ),
+        "n and p are exchanged, in the ranges or in the shape of c: i counts the n rows of a, j the p columns of b.": three_loops(
+            ends=lambda n, m, p: (p, n, m)
         ),
         "the row and the column are added, not multiplied.": three_loops(
             lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] + b[k, j])
@@ -136,11 +147,14 @@ declare(
             torch.cat([matmul_loops(a[:1], b), torch.zeros(len(a) - 1, b.shape[1])])
         ),
         "the result has the wrong shape: it must be (n, p), the rows of a by the columns of b.": three_loops(
-            lambda c, a, b, i, j, k: add_to(c, i, j, a[i, k] * b[k, j]), lambda a, b: torch.zeros_like(a)
+            make=lambda a, b: torch.zeros_like(a)
         ),
         "the total is not set back to 0 for each element, so what came before is still in it.": lambda a, b: (
             (a @ b).flatten().cumsum(0).reshape(len(a), -1)
         ),
+        "the total is set back to 0 for each row only; it starts at 0 for each element.": lambda a, b: (
+            a @ b
+        ).cumsum(1),
     },
     hints=[
         "Which element of the result does row i of a and column j of b make? What is added up for it?",
@@ -150,7 +164,7 @@ declare(
     answer=matmul_loops,
     minutes=10,
     level=1,
-    reason="c starts at 0, so that it can be added to. Row i of a meets column j of b; k walks along both, and each product is added to what is there.",
+    reason="Row i of a meets column j of b, and k walks along both. So the innermost loop adds up, and its total, c[i, j], starts at 0.",
 )
 
 # %% ../../nbs/exercises/matmul.ipynb #b0e249b4

@@ -13,8 +13,15 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from lesson13.checking import Truth, declare, rand, returns, sets, without
-from lesson13.exercises.backward import IN_BACKWARD_ORDER, PASS_MISTAKES, by_hand, network, network_case
+from lesson13.checking import Truth, declare, rand, returns, without
+from lesson13.exercises.backward import (
+    IN_BACKWARD_ORDER,
+    PASS_MISTAKES,
+    by_hand,
+    network,
+    network_case,
+    run_pass,
+)
 from lesson13.exercises.forward import init_scale as my_init_scale
 from lesson13.exercises.losses import (
     READY_MADE,
@@ -67,7 +74,7 @@ declare(
         "the logits are divided by their sum; take the exponentials first.": lambda x: (
             x / x.sum(-1, keepdim=True)
         ),
-        "the minimum is subtracted; the maximum keeps exp from overflowing.": lambda x: (
+        "the minimum or the mean is subtracted; the maximum keeps exp from overflowing.": lambda x: (
             (e := (x - x.amin(-1, keepdim=True)).exp()) / e.sum(-1, keepdim=True)
         ),
         "the sum over a row lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x: (
@@ -145,8 +152,8 @@ declare(
     },
     hints=[
         "One number of each row counts: which?",
-        "log_probs[torch.arange(n), target] picks it for all rows at once.",
-        "Take the mean, and turn the sign.",
+        "Two lists in the brackets pair up: x[[0, 1], [2, 5]] is x[0, 2] and x[1, 5].",
+        "The rows are torch.arange(n), the columns target; then the mean, with its sign turned.",
     ],
     answer=nll_loss,
     minutes=6,
@@ -196,7 +203,7 @@ declare(
         gradient_of=lambda target, **p: true_cross_entropy(network(**p), target),
         gradients=IN_BACKWARD_ORDER,
     ),
-    run=sets(*IN_BACKWARD_ORDER, first="the loss"),
+    run=run_pass,
     rule=without("backward", "grad", *READY_MADE),
     mistakes={
         sentence: by_hand(cross_entropy_and_slope, change) for sentence, change in PASS_MISTAKES.items()
@@ -270,7 +277,7 @@ def judge_share_right(inputs: dict, values: dict) -> str | None:
 
 
 SEEN = "About 0.1 of them can be right: is the share measured on digits that the network was trained on?"
-CLEAR = "Gradients that are never cleared do this: del p.g after each step. If yours are cleared and the loss falls, train longer, or with another learning rate."
+CLEAR = "Measure a gradient, as chapter 15 does. Is it right in the second batch too? If not, del p.g after each step. If so, look at the start of the weights, the labels of each batch, the learning rate, the number of epochs."
 
 
 def digits_case(kind: str, *numbers: int) -> dict:
@@ -331,7 +338,7 @@ declare(
     "train_mine",
     "15_practice",
     "train_mine(digits)",
-    "Make a network, train it on digits.x_train (n, 64) and digits.y_train (n,), return the share of digits.x_valid that it gets right, from 0 to 1; digits.n_classes is 10. The check has digits of its own, in one case each six times, once with a wrong label; more than 0.9 is in reach.",
+    "Make a network, train it on digits.x_train (n, 64) and digits.y_train (n,), return the share of digits.x_valid that it gets right, from 0 to 1; digits.n_classes is 10. The check has digits of its own, and more than 0.9 is in reach. In one case each digit stands six times, one of the six with a wrong label.",
     cases=lambda: {
         "ten patterns": digits_case("ten patterns", 1),
         "validation labels at random": digits_case("random", 2, 100),

@@ -83,8 +83,8 @@ declare(
     },
     hints=[
         "Which class does a row predict?",
-        "logits.argmax(dim=1) == target is True where the prediction is right.",
-        "A mean needs floats: .float().mean(); .item() makes it a number of Python.",
+        "argmax says where the largest number stands. Along which of the two dimensions?",
+        "== target gives True and False. A mean needs floats: .float().mean(); .item() makes it a number of Python.",
     ],
     answer=accuracy,
     minutes=4,
