@@ -8,6 +8,7 @@ __all__ = ['course_text', 'Embedding', 'Flatten', 'Windows', 'EachLetter', 'Caus
 
 # %% ../nbs/16_language_model.ipynb #97f100d5
 #| code-fold: true
+#| code-summary: "What the package imports"
 import json
 import re
 from copy import copy
@@ -30,7 +31,8 @@ def course_text() -> str:
         if book.stem < "16":
             read = json.loads(book.read_text(encoding="utf-8"))["cells"]
             cells += ["".join(cell["source"]) for cell in read if cell["cell_type"] == "markdown"]
-    text = re.sub(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", " ".join(cells).lower())  # formulas, code, addresses
+    text = re.sub(r"\$+[^$]*\$+|`[^`]*`|\]\([^)]*\)|</?\w[^>]*>", " ", " ".join(cells).lower())
+    # without formulas, code, addresses and tags
     return re.sub(r"[^a-z.,:?]+", " ", text)
 
 # %% ../nbs/16_language_model.ipynb #3512fc4d
@@ -121,8 +123,8 @@ class CausalSelfAttention(Module):
         rows = qkv(x)
         q, k, v = rows.view(n, t, 3, h, d // h).permute(2, 0, 3, 1, 4)  # each (n, h, t, d / h)
         scores = q @ k.mT / (d // h) ** 0.5
-        later = torch.ones(t, t, dtype=torch.bool, device=x.device).triu(1)
-        weights = scores.masked_fill(later, -torch.inf).softmax(-1)  # (n, h, t, t)
+        later = x.new_full((t, t), -torch.inf).triu(1)  # −inf above the diagonal, 0 elsewhere
+        weights = (scores + later).softmax(-1)  # (n, h, t, t)
         heads = (weights @ v).transpose(1, 2).flatten(2)  # side by side again: (n, t, d)
         self.kept = qkv, mix, rows, q, k, v, weights, heads
         return mix(heads)
@@ -146,9 +148,8 @@ class LayerNorm(Module):
 
     def forward(self, x):
         centred = x - x.mean(-1, keepdim=True)
-        std = (
-            centred.square().mean(-1, keepdim=True) + 1e-5
-        ).sqrt()  # a row of equal numbers divides by more than 0
+        variance = centred.square().mean(-1, keepdim=True)
+        std = (variance + 1e-5).sqrt()  # a row of equal numbers divides by more than 0
         z = centred / std
         self.kept = z, std
         return z * self.w + self.b
@@ -201,6 +202,7 @@ class LanguageModel(Module):
         n_layers: int,  # blocks
         seed: int | None = None,  # for the same weights every time
     ):
+        # every second seed, since attention uses two
         seeds = repeat(None) if seed is None else count(1000 * seed, 2)
         self.n_context = n_context
         self.which, self.where = (Embedding(n, n_embed, next(seeds)) for n in (vocab_size, n_context))

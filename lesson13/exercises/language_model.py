@@ -143,6 +143,9 @@ declare(
             std=False
         ),
         "only the direct road is there: out_g / std.": roads(mean=False, std=False),
+        "only the direct road is there: out_g / std. And the std divides by n − 1 here; it is the root of the mean square, by n.": lambda x, out_g: (
+            out_g / x.std(-1, keepdim=True)
+        ),
         "the division by the standard deviation is missing.": roads(divide=False),
         "sums where means belong.": with_sums,
         "the standard deviation divides by n − 1; here it is the mean square, by n.": unbiased,
@@ -164,8 +167,7 @@ declare(
 
 # %% ../../nbs/exercises/language_model.ipynb #c890a494
 def causal_weights(scores):
-    later = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    scores = scores.masked_fill(later, -torch.inf)
+    scores = scores + torch.full_like(scores, -torch.inf).triu(1)
     exps = (scores - scores.amax(-1, keepdim=True)).exp()
     return exps / exps.sum(-1, keepdim=True)
 
@@ -215,8 +217,8 @@ declare(
     },
     hints=[
         "Which score has an exponential of 0?",
-        "torch.ones(t, t).triu(1) is 1 where the column comes later than the row.",
-        "masked_fill those places with -torch.inf, subtract each row's maximum, exp, divide by the row's sum.",
+        "torch.full((t, t), -torch.inf).triu(1) is minus infinity where the column comes later than the row, and 0 elsewhere.",
+        "Add that to the scores, subtract each row's maximum, exp, divide by the row's sum.",
     ],
     answer=causal_weights,
     minutes=8,
@@ -225,34 +227,42 @@ declare(
 );
 
 # %% ../../nbs/exercises/language_model.ipynb #d96beb11
-def attend(q, k, v, scale=True):
+def attend(q, k, v):
     "One head of causal attention."
-    scores = q @ k.mT / (q.shape[-1] ** 0.5 if scale else 1)
-    return scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(-1) @ v
+    scores = q @ k.T / q.shape[-1] ** 0.5
+    return (scores + torch.full_like(scores, -torch.inf).triu(1)).softmax(-1) @ v
 
 
 def head_grad(q, k, v, out_g):
     root = q.shape[-1] ** 0.5
-    scores = (q @ k.T / root).masked_fill(torch.ones(len(q), len(q)).triu(1).bool(), -torch.inf)
-    weights = scores.softmax(-1)
+    scores = q @ k.T / root
+    weights = (scores + torch.full_like(scores, -torch.inf).triu(1)).softmax(-1)
     weights_g, v_g = out_g @ v.T, weights.T @ out_g
     scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True)) / root
     return scores_g @ k, scores_g.T @ q, v_g
 
 
-def head_with(centre=True, root_back=True, mask=True, transposed=True, swap=False, plain=False):
+def head_with(
+    centre=True,
+    root=True,
+    root_back=True,
+    mask=True,
+    transposed=True,
+    k_transposed=True,
+    swap=False,
+    plain=False,
+):
     "The gradients with one of the rules broken."
 
     def grad(q, k, v, out_g):
-        root = q.shape[-1] ** 0.5
-        scores = q @ k.T / root
+        scores = q @ k.T / (q.shape[-1] ** 0.5 if root else 1)
         if mask:
-            scores = scores.masked_fill(torch.ones(len(q), len(q)).triu(1).bool(), -torch.inf)
+            scores = scores + torch.full_like(scores, -torch.inf).triu(1)
         weights = scores.softmax(-1)
         weights_g, v_g = out_g @ v.T, (weights.T if transposed else weights) @ out_g
         scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True) * centre)
-        scores_g = (weights_g if plain else scores_g) / (root if root_back else 1)
-        q_g, k_g = scores_g @ k, scores_g.T @ q
+        scores_g = (weights_g if plain else scores_g) / (q.shape[-1] ** 0.5 if root_back else 1)
+        q_g, k_g = scores_g @ k, (scores_g.T if k_transposed else scores_g) @ q
         return (k_g, q_g, v_g) if swap else (q_g, k_g, v_g)
 
     return grad
@@ -295,8 +305,13 @@ declare(
         "the root of d is missing on the way back: the scores were divided by it.": head_with(
             root_back=False
         ),
+        "√d is missing altogether: the scores are q @ k.T / √d, and what arrives at them is divided by √d as well.": head_with(
+            root=False, root_back=False
+        ),
+        "the root of d is missing on the way forward: the scores are q @ k.T / √d.": head_with(root=False),
         "nothing is masked on the way forward.": head_with(mask=False),
         "v.g takes the weights without transposing them: weights.T @ out_g.": head_with(transposed=False),
+        "k.g takes scores_g without transposing it: scores_g.T @ q.": head_with(k_transposed=False),
         "q.g and k.g are swapped.": head_with(swap=True),
         "the softmax is skipped on the way back.": head_with(plain=True),
     },

@@ -44,3 +44,63 @@ def draw_attention(value: dict):
     ax.set_yticklabels(letters, fontsize=7)
     plt.close(fig)
     return fig
+
+# %% ../../nbs/pictures/attention.ipynb #c16drawing
+#| code-fold: true
+def draw_transformer():
+    "The language model from top to bottom, with two blocks, and the shapes of what flows."
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(6, 7), layout="constrained")
+
+    def box(x, y, width, label):
+        ax.text(x, y, label, ha="center", va="center", fontsize=9, zorder=3)
+        ax.add_patch(plt.Rectangle((x - width / 2, y - 0.3), width, 0.6, fc="white", ec="black", zorder=2))
+
+    def arrow(*places):
+        ax.plot(*zip(*places[:-1], strict=True), color="black", lw=1.2, zorder=1)
+        style = {"arrowstyle": "-|>", "color": "black", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", places[-1], places[-2], arrowprops=style)
+
+    def plus(y):
+        ax.add_patch(plt.Circle((0, y), 0.18, fc="white", ec="black", zorder=2))
+        ax.text(0, y, "+", ha="center", va="center", zorder=3)
+
+    def shape(y, label):
+        ax.text(-0.3, y, label, ha="right", va="center", fontsize=9, color="0.3")
+
+    ax.text(0, 0.4, "tokens", ha="center", fontsize=9)
+    shape(-0.05, "(n, t)")
+    for x, table in ((-1.2, "which"), (1.2, "where")):
+        arrow((0, 0.3), (0, -0.4), (x, -0.4), (x, -0.7))
+        box(x, -1, 1.5, table)
+        arrow((x, -1.3), (x, -1.8), (0.18 if x > 0 else -0.18, -1.8))
+    y = -1.8
+    plus(y)
+    for number in (1, 2):
+        ax.add_patch(plt.Rectangle((-2.3, y - 3.9), 9.5, 3.5, fc="0.93", ec="none", zorder=0))
+        ax.text(-2.2, y - 0.75, f"block {number}", fontsize=9, va="center")
+        for layers in ("attention", "Linear, ReLU, Linear"):
+            shape(y - 1.25, "(n, t, 48)")
+            arrow((0, y - 0.18), (0, y - 1.52))
+            arrow((0, y - 0.85), (0.6, y - 0.85))
+            box(1.7, y - 0.85, 2.2, "LayerNorm")
+            arrow((2.8, y - 0.85), (3.3, y - 0.85))
+            box(5.1, y - 0.85, 3.6, layers)
+            arrow((5.1, y - 1.15), (5.1, y - 1.7), (0.18, y - 1.7))
+            y -= 1.7
+            plus(y)
+        if number == 1:
+            arrow((0, y - 0.18), (0, y - 0.7))
+            y -= 0.4
+    arrow((0, y - 0.18), (0, y - 0.9))
+    box(0, y - 1.2, 2.2, "LayerNorm")
+    arrow((0, y - 1.5), (0, y - 1.9))
+    box(0, y - 2.2, 2.2, "Linear")
+    arrow((0, y - 2.5), (0, y - 3.1))
+    shape(y - 2.8, "(n, t, 31)")
+    ax.text(0, y - 3.4, "logits", ha="center", fontsize=9)
+    ax.set(xlim=(-2.4, 7.3), ylim=(y - 3.6, 0.8), aspect="equal")
+    ax.axis("off")
+    plt.close(fig)
+    return fig
