@@ -141,7 +141,7 @@ declare(
     "value_tanh",
     "07_scalar_autograd",
     "value_tanh(a)",
-    "For an object with .data and .grad, return (tanh of a.data, of any size; backward), where backward(out_grad) adds to a.grad.",
+    "For an object with .data and .grad, return (tanh of a.data, backward), where backward(out_grad) adds to a.grad. a.data may be large.",
     cases=lambda: {
         "a positive number": {"a": Box(0.8), "upstream": 1.5},
         "a gradient there already": {"a": Box(-1.2, 2.0), "upstream": -0.6},
