@@ -221,6 +221,12 @@ declare(
         "x > -intercept / slope is right for units that face right only: ask for slopes * x + intercepts > 0.": lambda x, s, i, w: (
             ((x[:, None] > -i / s) * s * w).sum(1)
         ),
+        "a unit adds weights * slopes, not its weight, and only on its slanted side: with a negative slope, left of its bend.": lambda x, s, i, w: (
+            ((x[:, None] > -i / s) * w).sum(1)
+        ),
+        "a unit adds its weight right of -intercept for slope 1 only: it adds weights * slopes where slopes * x + intercepts > 0.": lambda x, s, i, w: (
+            ((x[:, None] > -i) * w).sum(1)
+        ),
         "the weight is inside the cut; a negative one bends a unit down and moves no cut.": lambda x, s, i, w: (
             ((w * lines_of(x, s, i) > 0) * s * w).sum(1)
         ),
