@@ -72,7 +72,7 @@ class Module:
 class Linear(Module):
     "`x @ w + b`: x (n, n_in), w (n_in, n_out), b (n_out,)."
 
-    input_grad = True  # a switch that "The gradient that nobody wants" below explains
+    input_grad = True  # a switch, explained below
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class MSELoss(Module):
 
     def bwd(self, out, output, target):
         g = getattr(out, "g", 1)  # the slope of the loss in itself
-        add_grad(output, g * 2 * (output - target.view(output.shape)) / output.numel())
+        add_grad(output, g * 2 * (output - target.reshape(output.shape)) / output.numel())
 
 # %% ../nbs/09_modules.ipynb #49139787
 class Sequential(Module):
@@ -186,8 +186,9 @@ class Checkpoint(Module):
         return copy(self.block)(x)  # the copy remembers, and is gone
 
     def bwd(self, out, x):
-        self.block(x).g = out.g  # its new output is not out: hand on what arrived
-        self.block.backward()
+        again = self.block(x)  # the numbers of out, on a new object
+        again.g = out.g
+        self.block.backward()  # where `again` is self.block.out, so the gradient is found
 
     def __repr__(self):
         return f"Checkpoint({self.block})"

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesson13.checking import NO_AUTOGRAD, Truth, declare, find, look_up, rand, with_g, without
+from lesson13.backward import add_grad
+from lesson13.checking import NO_AUTOGRAD, Truth, declare, find, is_blank, look_up, rand, without
 from lesson13.exercises.backward import (
     FROM_INP,
     LAYER_CASES,
@@ -33,6 +34,7 @@ from lesson13.exercises.backward import (
     true_relu_gradient,
 )
 from lesson13.exercises.forward import error_of
+from lesson13.tools.report import Odd
 
 # %% ../../nbs/exercises/modules.ipynb #c3c9a645
 def made_from(answer: type, *parameters: Tensor) -> Any:
@@ -46,13 +48,33 @@ def made_from(answer: type, *parameters: Tensor) -> Any:
     return answer(*parameters)
 
 
+def what_came(answer: type, value: Any) -> Any:
+    "What a call gave. From a call that is written, None is a missing return, and not an exercise left for later."
+    return Odd("nothing") if value is None and not is_blank(answer.__call__) else value
+
+
+NO_RETURN = (
+    "the call computes, and returns nothing: this exercise returns its result, so a return is missing."
+)
+
+
+def silent(answer: type) -> type:
+    "The same class, with a call that lacks its return."
+
+    class Silent(answer):
+        def __call__(self, *inputs):
+            super().__call__(*inputs)
+
+    return Silent
+
+
 def run_layer(*parameters: str) -> Callable:
     "How to use a layer class made from `parameters`: two passes, with another layer called during the second."
 
     def run(answer, inputs):
         layer = made_from(answer, *(inputs[name] for name in parameters))
         other = made_from(answer, *(inputs[name].clone() for name in parameters))
-        yield "layer(inp)", layer(inputs["inp"])
+        yield "layer(inp)", what_came(answer, layer(inputs["inp"]))
         before = inputs["inp"][:1] + 1  # a pass before, of another size, whose gradients are 0
         if getattr(inputs["inp"], "g", None) is not None:
             before.g = inputs["inp"].g[:1].clone()
@@ -136,7 +158,7 @@ class OnCopies(linear_class()):
         super().__init__(*(parameter.clone() for parameter in parameters))
 
 # %% ../../nbs/exercises/modules.ipynb #04015763
-class Linear:
+class Linear:  # with add_grad from lesson13.backward
     def __init__(self, w, b):
         self.w, self.b = w, b
 
@@ -145,20 +167,16 @@ class Linear:
         return self.out
 
     def backward(self):
-        self.add(self.w, self.inp.T @ self.out.g)
-        self.add(self.b, self.out.g.sum(0))
-        self.add(self.inp, self.out.g @ self.w.T)
-
-    def add(self, tensor, gradient):
-        old = getattr(tensor, "g", None)
-        tensor.g = gradient if old is None else old + gradient
+        add_grad(self.w, self.inp.T @ self.out.g)
+        add_grad(self.b, self.out.g.sum(0))
+        add_grad(self.inp, self.out.g @ self.w.T)
 
 
 declare(
     "Linear",
     "09_modules",
     "Linear(w, b)",
-    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() adds to w.g, b.g and inp.g, and sets those that are not there yet; add_grad may be used. Linear(n_in, n_out) with attributes w and b, or with from_weights(w, b), is fine too.",
+    "A layer as a class: layer(inp) returns inp @ w + b; once that tensor has its .g, layer.backward() sets w.g, b.g and inp.g. Gradients add to those that are there; add_grad may be used. Two other ways to make the layer are fine: from_weights(w, b), or sizes by the very names n_in and n_out, with attributes w and b.",
     cases=lambda: {
         title: linear_case(*sizes)
         for title, sizes in (LAYER_CASES | {ALREADY_THERE: (3, 2, 4, "w b inp")}).items()
@@ -179,6 +197,7 @@ declare(
         NONE_YET: linear_class(lin_with(put_adds_only)),
         "backward sets nothing.": linear_class(lambda inp, out, w, b: None),
         ON_THE_CLASS: on_the_class(linear_class()),
+        NO_RETURN: silent(linear_class()),
         "a ReLU is applied; a linear layer has none.": linear_class(
             forward=lambda x, w, b: (x @ w + b).clamp(min=0)
         ),
@@ -211,22 +230,20 @@ def relu_class(
     return layer_class(lambda layer, inp: forward(inp), lambda layer: backward(layer.inp, layer.out), **more)
 
 # %% ../../nbs/exercises/modules.ipynb #9684558d
-class ReLU:
+class ReLU:  # with add_grad from lesson13.backward
     def __call__(self, inp):
         self.inp, self.out = inp, inp.clamp(min=0)
         return self.out
 
     def backward(self):
-        gradient = (self.inp > 0) * self.out.g
-        old = getattr(self.inp, "g", None)
-        self.inp.g = gradient if old is None else old + gradient
+        add_grad(self.inp, (self.inp > 0) * self.out.g)
 
 
 declare(
     "ReLU",
     "09_modules",
     "ReLU()",
-    "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() adds to inp.g, and sets it if it is not there yet; add_grad may be used.",
+    "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() sets inp.g. Gradients add, where one is there already; add_grad may be used.",
     cases=lambda: {
         "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
         "a batch of one": relu_layer_case(1, 4, seed=2),
@@ -238,6 +255,7 @@ declare(
     mistakes={sentence: relu_class(relu_back(slope)) for sentence, slope in RELU_SLOPES.items()}
     | {
         ON_THE_CLASS: on_the_class(relu_class()),
+        NO_RETURN: silent(relu_class()),
         "= where += must add: inp.g was there already.": relu_class(
             relu_back(lambda x, g: (x > 0) * g, overwrite_g)
         ),
@@ -255,12 +273,12 @@ declare(
     hints=[
         "Which two tensors does backward need?",
         "Keep self.inp and self.out in __call__, and return self.out itself.",
-        "backward: self.inp.g gets (self.inp > 0) * self.out.g, added if it is there.",
+        "backward: add_grad(self.inp, (self.inp > 0) * self.out.g).",
     ],
     answer=ReLU,
     minutes=6,
     level=1,
-    reason="Both are kept from the call: the input for the mask, which says where the gradient may pass, and the output for its .g, where the gradient arrives.",
+    reason="The call keeps both: the input, on which .g is written, and the output for its .g. The mask can be taken from either.",
 )
 
 # %% ../../nbs/exercises/modules.ipynb #018efc13
@@ -268,14 +286,14 @@ def run_loss(answer: type, inputs: dict) -> Iterator:
     "Forward, then backward; no gradient arrives, for the loss is the end."
     loss_fn, (first, _) = answer(), inputs
     loss = loss_fn(*inputs.values())
-    yield "the loss", loss
+    yield "the loss", what_came(answer, loss)
     if loss is not None:
         back = loss_fn.backward()
         yield f"{first}.g", look_up(inputs, f"{first}.g", back)
 
 
-def loss_class(loss: Callable, slope: Callable) -> type:
-    "A loss class from the loss and its slope, both functions of (output, target)."
+def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
+    "A loss class from the loss and its slope, both functions of (output, target); `put` writes the gradient."
 
     class Loss:
         def __call__(self, output, target):
@@ -283,7 +301,7 @@ def loss_class(loss: Callable, slope: Callable) -> type:
             return self.out
 
         def backward(self):
-            self.seen[0].g = slope(*self.seen)
+            put((self.seen[0], slope(*self.seen)))
 
     return Loss
 
@@ -307,46 +325,38 @@ def adds_to_nothing(loss_class: type) -> type:
 
     class Adds(loss_class):
         def backward(self):
-            output = self.seen[0]
-            held = output.g  # AttributeError where there is none
+            self.seen[0].g  # AttributeError where there is none
             super().backward()
-            output.g = held + output.g
 
     return Adds
 
 
-NOT_THERE = 'output has no .g before its first gradient: output.g += and "if output.g is None" raise an error there. Set it with =, or add with add_grad.'
+NOT_THERE = 'output has no .g before its first gradient: output.g += and "if output.g is None" raise an error there. add_grad does not.'
 
 
-def mse_class(slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None) -> type:
+def mse_class(
+    slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None, put: Callable = put_g
+) -> type:
     "An MSELoss with one part replaced."
-    return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope)
+    return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope, put)
 
 # %% ../../nbs/exercises/modules.ipynb #c58ce50c
-class MSELoss:
+class MSELoss:  # with add_grad from lesson13.backward
     def __call__(self, output, target):
         self.output = output
         self.difference = output - target.reshape(output.shape)
         return (self.difference**2).mean()
 
     def backward(self):
-        self.output.g = 2 * self.difference / self.difference.numel()
+        add_grad(self.output, 2 * self.difference / self.difference.numel())
 
 
 declare(
     "MSELoss",
     "09_modules",
     "MSELoss()",
-    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g; add_grad may be used.",
-    cases=lambda: (
-        {title: case for title, case in find("mse_grad").cases().items() if "already" not in title}
-        | {
-            "output.g is there already, and 0": {
-                "output": with_g(rand(3, 1, seed=1), torch.zeros(3, 1)),
-                "target": rand(3, seed=2),
-            }
-        }
-    ),
+    "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g. Gradients add, where one is there already; add_grad may be used.",
+    cases=lambda: find("mse_grad").cases(),
     truth=Truth(
         lambda output, target: {"the loss": (error_of(output, target) ** 2).mean()},
         gradient_of=lambda output, target: (error_of(output, target) ** 2).mean(),
@@ -365,17 +375,19 @@ declare(
         "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
         "backward sets nothing.": mse_class(lambda o, t: None),
         WAITS: waits(mse_class()),
+        "= where += must add: output.g was there already.": mse_class(put=overwrite_g),
+        NO_RETURN: silent(mse_class()),
         NOT_THERE: adds_to_nothing(mse_class()),
     },
     hints=[
         "Keep output and target in the call.",
         "Nothing comes after the loss, so its backward starts with 1, which you can leave out.",
-        "backward: self.output.g = 2 * difference / difference.numel().",
+        "backward: add_grad(self.output, 2 * difference / difference.numel()).",
     ],
     answer=MSELoss,
     minutes=8,
     level=2,
-    reason="The loss is where the way back starts, so backward needs no gradient to arrive: it puts 2 · difference / n onto the output.",
+    reason="The loss is where the way back starts, so backward needs no gradient to arrive: it adds 2 · difference / n to the output's .g.",
 )
 
 # %% ../../nbs/exercises/modules.ipynb #3ccc1301
@@ -419,7 +431,7 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
         layer.went_back = lambda place=place: order.append(place)
     model = answer(*inputs["layers"])
     out = model(inputs["x"])
-    yield "model(x)", out
+    yield "model(x)", what_came(answer, out)
     if isinstance(out, Tensor):
         out.g = inputs["upstream"].clone()
         try:
@@ -430,9 +442,11 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
             raise
         yield BACK, tuple(order)
         yield "x.g", look_up(inputs, "x.g")
+        yield AGAIN, model(inputs["x"])
 
 
 BACK = "the order in which the layers go backward"
+AGAIN = "model(x) in a second pass"
 
 
 def through(layers: list, x: Tensor) -> Tensor:
@@ -466,6 +480,18 @@ def sequential_class(
     return Chain
 
 
+class TurnsRound(sequential_class()):
+    "Reverses its own list on the way back."
+
+    def __init__(self, *layers):
+        self.layers = list(layers)
+
+    def backward(self):
+        self.layers.reverse()
+        for layer in self.layers:
+            layer.backward()
+
+
 def chained(layers: tuple, x: Tensor) -> Tensor:
     "Every layer called on what the one before returned."
     for layer in layers:
@@ -491,14 +517,17 @@ declare(
     "Sequential",
     "09_modules",
     "Sequential(*layers)",
-    "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first. No layer stands in it twice.",
+    "A chain of layers: model(x) runs them in order; model.backward() calls backward() of each, from the last to the first. A second pass works like the first. No layer stands in it twice.",
     cases=lambda: {
         "three layers whose order matters": sequence_case(Times(3.0), Plus(-0.5), Squared(0)),
         "four layers": sequence_case(Squared(0), Times(-2.0), Squared(0), Plus(1.0)),
         "a single layer": sequence_case(Squared(0)),
     },
     truth=Truth(
-        lambda layers, x, upstream: {"model(x)": through(layers, x), BACK: tuple(range(len(layers)))[::-1]},
+        lambda layers, x, upstream: (
+            {name: through(layers, x) for name in ("model(x)", AGAIN)}
+            | {BACK: tuple(range(len(layers)))[::-1]}
+        ),
         gradient_of=lambda layers, x, upstream: (through(layers, x) * upstream).sum(),
         gradients=("x.g",),
     ),
@@ -528,6 +557,8 @@ declare(
         "the outputs of all layers are returned; only the last one counts.": sequential_class(
             lambda layers, x: [x := layer(x) for layer in layers]
         ),
+        "self.layers.reverse() turns the list itself round, so the second pass runs from the last layer to the first; reversed(self.layers) leaves it as it is.": TurnsRound,
+        NO_RETURN: silent(sequential_class()),
     },
     hints=[
         "Keep the layers, in order.",
