@@ -9,10 +9,10 @@ __all__ = ['gradient', 'SGD', 'Dataset', 'Sampler', 'batches', 'collate', 'DataL
 # %% ../nbs/13_learner.ipynb #7cdecfb1
 #| code-fold: true
 #| code-summary: "What the module imports"
-import operator
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +83,7 @@ class Sampler:
     n: int  # how many samples
     shuffle: bool = False  # a random order?
     seed: int = 0  # the same seed, the same sequence of orders
-    epoch: int = field(default=0, init=False)  # how often it was gone through
+    epoch: int = 0  # how often it was gone through
 
     def __iter__(self) -> Iterator[int]:
         order = shuffled(self.n, self.seed, self.epoch) if self.shuffle else torch.arange(self.n)
@@ -99,16 +99,11 @@ def batches(
     batch_size: int,  # how many make a batch; the last one may be smaller
 ) -> Iterator[list[int]]:
     "The numbers of `sampler`, cut into lists."
-    if operator.index(batch_size) < 1:
+    if batch_size < 1:
         raise ValueError(f"batches: batch_size is {batch_size}; a batch needs at least one sample")
-    batch = []
-    for i in sampler:
-        batch.append(i)
-        if len(batch) == batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    numbers = list(sampler)
+    for start in range(0, len(numbers), batch_size):
+        yield numbers[start : start + batch_size]
 
 # %% ../nbs/13_learner.ipynb #c51e44de
 def collate(
@@ -134,7 +129,7 @@ class DataLoader:
         self.sampler = Sampler(len(dataset), shuffle, seed)
 
     def __len__(self) -> int:  # batches an epoch
-        return -(-len(self.dataset) // self.batch_size)  # rounded up
+        return math.ceil(len(self.dataset) / self.batch_size)
 
     def __iter__(self) -> Iterator:
         for rows in batches(self.sampler, self.batch_size):

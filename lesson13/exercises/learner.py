@@ -382,7 +382,7 @@ def run_fit(answer: Callable, inputs: dict) -> Iterator:
 
     found = answer(train_step, measure, *inputs.values())
     yield "what was trained and measured, in order", " ".join(log)
-    yield "the losses", found
+    yield "the list of losses", found
 
 
 def true_fit(train_loader: list, valid_loader: list, epochs: int) -> dict:
@@ -395,7 +395,7 @@ def true_fit(train_loader: list, valid_loader: list, epochs: int) -> dict:
             log.append(f"measure {int(x[0, 0])}")
             total += (float(x[0, 0]) + len(log)) * len(x)
         losses.append(total / sum(len(x) for x, _ in valid_loader))
-    return {"what was trained and measured, in order": " ".join(log), "the losses": tuple(losses)}
+    return {"what was trained and measured, in order": " ".join(log), "the list of losses": tuple(losses)}
 
 
 def fit_with(
@@ -476,6 +476,9 @@ declare(
         ),
         "the loss of the last validation batch is kept; take the mean over all rows.": fit_with(
             mean=lambda losses, sizes: losses[-1]
+        ),
+        "the total and the count run on from epoch to epoch; set both to 0 in every epoch.": fit_with(
+            returned=lambda found: [sum(found[: i + 1]) / (i + 1) for i in range(len(found))]
         ),
         "only one epoch is run: return stands inside the loop.": fit_with(epochs_of=lambda n: 1),
         "only the last epoch's loss is returned; a list with one for each is asked for.": fit_with(
