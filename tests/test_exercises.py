@@ -603,7 +603,7 @@ HELD_OUT = [
     ("mse", lambda o, t: (o - t).pow(2).sum() / (o - t).numel(), "broadcast"),
     ("mse", lambda o, t: (o.view(-1) - t.view(-1)).pow(2).sum(), "summed"),
     ("init_scale", lambda n: 1 / n**0.5, "without a ReLU"),
-    ("init_scale", lambda n: 2.0 / n, "variance"),
+    ("init_scale", lambda n: 2.0 / n, "mean square"),
     ("hat_units", hat_that_keeps_falling, "stops the fall"),
     ("hat_units", lambda a, b, c: ([1, 1, 1], [-a, -b, -c], [1, -2, 1]), "tent"),
     ("curve_slope", slope_of_all, "cut is missing"),

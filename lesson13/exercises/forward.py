@@ -123,8 +123,9 @@ def error_of(output: Tensor, target: Tensor) -> Tensor:
 
 # %% ../../nbs/exercises/forward.ipynb #0a210202
 def mse(output, target):
-    difference = output - target.reshape(output.shape)
-    return (difference**2).mean()
+    if output.shape == (*target.shape, 1):
+        output = output.squeeze(-1)
+    return (output - target).pow(2).mean()
 
 
 declare(
@@ -146,12 +147,12 @@ declare(
         "(n, 1) - (n,) broadcast to (n, n): every prediction met every target. Make the shapes equal first.": lambda o, t: (
             ((o - t) ** 2).mean()
         ),
-        "output.squeeze() makes (n,) of (n, 1), and a target (n, 1) then broadcasts to (n, n): reshape the target like the output.": lambda o, t: (
+        "the squeeze also takes the axis where the target has it, and (n,) - (n, 1) broadcasts to (n, n): squeeze only where output.shape is (*target.shape, 1).": lambda o, t: (
             ((o.squeeze() - t) ** 2).mean()
         ),
-        "target[:, None] fits (n, 1) with (n,) alone: two equal shapes it makes unequal. Reshape the target like the output.": lambda o, t: (
-            ((o - t[:, None]) ** 2).mean()
-        ),
+        "target[:, None] fits (n, 1) with (n,) alone: leave two equal shapes as they are.": lambda o, t: (
+            (o - t[:, None]) ** 2
+        ).mean(),
         "the squares are summed; divide by their number.": lambda o, t: (error_of(o, t) ** 2).sum(),
         "there is a 1/2 too many; this mse has none.": lambda o, t: (error_of(o, t) ** 2).mean() / 2,
         "there is a root too many: this is the RMSE.": lambda o, t: (error_of(o, t) ** 2).mean().sqrt(),
@@ -170,18 +171,18 @@ declare(
     },
     hints=[
         "What shape is output - target, for (n, 1) and (n,)?",
-        "Give the target the output's shape before you subtract.",
-        "difference = output - target.reshape(output.shape); then square and average.",
+        "Where the output has just one axis more than the target, of length 1, drop it; leave equal shapes as they are.",
+        "If output.shape == (*target.shape, 1), output.squeeze(-1) drops the axis; then subtract, square and average.",
     ],
     answer=mse,
     minutes=5,
     level=1,
-    reason="(n, 1) - (n,) is (n, n): every prediction meets every target. reshape lays the target out like the output, so each prediction meets its own; their difference is (n, 1).",
+    reason="(n, 1) - (n,) is (n, n): every prediction meets every target. Without the last axis of length 1 each prediction meets its own, and the difference is (n,). Two equal shapes fit as they are.",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #83cd4660
 def init_scale(n_in):
-    return math.sqrt(2 / n_in)
+    return (2 / n_in) ** 0.5
 
 
 declare(
@@ -192,7 +193,7 @@ declare(
     cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
     mistakes={
-        "this is the variance, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
+        "this is the mean square, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
         "this is the scale for layers without a ReLU, the root of 1/n_in; the 2 is missing.": lambda n_in: (
             n_in**-0.5
         ),
@@ -204,17 +205,17 @@ declare(
         "this is the bound for uniform weights, the root of 6/n_in; for normal ones it is the root of 2/n_in.": lambda n_in: (
             math.sqrt(6 / n_in)
         ),
-        "torch.sqrt wants a tensor, and this is a number: math.sqrt, or ** 0.5.": lambda n_in: torch.sqrt(
-            2 / n_in
+        "torch.sqrt wants a tensor, and this is a number: its root is (2 / n_in) ** 0.5.": lambda n_in: (
+            torch.sqrt(2 / n_in)
         ),
     },
     hints=[
-        "A sum of n_in random terms has n_in times the variance of one.",
+        "A sum of n_in random terms has n_in times the mean square of one.",
         "The ReLU throws half of the mean square away; a factor of 2 makes up for it.",
-        "The variance is 2 / n_in. You are asked for the standard deviation.",
+        "The weights' mean square is 2 / n_in. You are asked for the standard deviation, its root.",
     ],
     answer=init_scale,
     minutes=5,
     level=1,
-    reason="A sum of n_in terms grows with the root of n_in, and the ReLU halves the mean square: the root of 2/n_in undoes both: more inputs, smaller weights.",
+    reason="A sum of n_in terms multiplies the mean square by n_in, and the ReLU halves it. Weights of mean square 2/n_in undo both: more inputs, smaller weights.",
 )
