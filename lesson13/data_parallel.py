@@ -16,6 +16,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 
 from .data import Digits, load_data
 from .losses import CrossEntropyLoss
-from .modules import Linear, Sequential, zero_grad
+from .modules import Sequential, zero_grad
 from .training import digit_classifier, shuffled, update
 
 # %% ../nbs/14_data_parallel.ipynb #472fac89
@@ -110,7 +111,7 @@ def join_group(
 
 # %% ../nbs/14_data_parallel.ipynb #361189fb
 #| code-fold: true
-#| code-summary: "What a new process does"
+#| code-summary: "Show run_worker: what a new process does"
 def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: float, *args) -> None:
     "What a new process does: join the others, work, leave its result in `folder`."
     join_group(rank, n_workers, f"{folder}/meeting_point", timeout)
@@ -118,6 +119,8 @@ def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: f
     dist.destroy_process_group()
 
 # %% ../nbs/14_data_parallel.ipynb #ff05a315
+#| code-fold: true
+#| code-summary: "Show watch: wait, with a clock, and leave nobody behind"
 def watch(
     context,  # what `torch.multiprocessing.spawn(..., join=False)` returned
     timeout: float,  # seconds that the whole run may take
@@ -127,7 +130,7 @@ def watch(
     try:
         while not context.join(timeout=1):  # raises as soon as one process has failed
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not finished after {timeout:g} s")
+                raise TimeoutError(f"not finished after {timeout:g} s")  # goes the way of a failed worker
     except Exception as error:
         reason = str(error).strip().splitlines()[-1]
         raise RuntimeError(f"a worker failed and the run was ended: {reason}") from error
@@ -137,6 +140,8 @@ def watch(
             process.join()
 
 # %% ../nbs/14_data_parallel.ipynb #65267ac4
+#| code-fold: true
+#| code-summary: "Show launch: start, watch, read the results"
 def launch(
     job: Callable,  # called with (rank, n_workers, *args) in each process, from a module; returns tensors
     *args,  # what each worker is given, such as the data
@@ -155,6 +160,25 @@ def launch(
                 f"launch: what {job.__name__} returned cannot travel; return tensors and plain containers"
             ) from error
 
+# %% ../nbs/14_data_parallel.ipynb #c14alone
+#| code-fold: true
+#| code-summary: "Show left_alone: what the two do"
+def left_alone(rank: int, folder: str) -> None:
+    "Worker 1 hangs for 2 s, then it is gone. Worker 0 writes down what it gets instead of a message."
+    join_group(rank, 2, f"{folder}/meeting_point", timeout=60)
+    impatient = dist.new_group(timeout=timedelta(seconds=1))  # the same two, with another limit
+    start, seen = time.perf_counter(), []
+    if rank == 1:
+        time.sleep(2)
+        os._exit(3)  # at once and without a word, with the exit code 3
+    for group in (impatient, None):  # None: the group of join_group
+        try:
+            dist.all_reduce(torch.zeros(1), group=group)
+        except RuntimeError as error:
+            reason = str(error).partition("] ")[2].partition(". ")[0]
+            seen.append(f"after {time.perf_counter() - start:.1f} s: {reason}")
+    Path(f"{folder}/seen.txt").write_text("\n".join(seen))
+
 # %% ../nbs/14_data_parallel.ipynb #fc74afa9
 def die_halfway(rank: int, n_workers: int) -> None:
     "A job in which worker 1 is gone, without an error, before the others expect its message."
@@ -163,6 +187,8 @@ def die_halfway(rank: int, n_workers: int) -> None:
     dist.all_reduce(torch.zeros(1))
 
 # %% ../nbs/14_data_parallel.ipynb #4223e41c
+#| code-fold: true
+#| code-summary: "Show torch_twin: the same network in PyTorch's layers"
 def torch_twin() -> nn.Sequential:
     "PyTorch's layers with the weights that `digit_classifier(64, 50, seed=0)` starts from."
     twin = nn.Sequential(nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10))
@@ -204,3 +230,18 @@ def main() -> None:
 
 if __name__ == "__main__" and "get_ipython" not in globals():
     main()
+
+# %% ../nbs/14_data_parallel.ipynb #c14steps
+#| code-fold: true
+#| code-summary: "Show time_steps"
+def time_steps(rank: int, n_workers: int, data: Digits, sizes: list[int]) -> list[float]:
+    "Milliseconds of a training step for batches of these sizes: the fastest of 20, after 5 to warm up."
+    model, fastest = digit_classifier(64, 50, seed=0), []
+    for size in sizes:
+        batch, times = replace(data, x_train=data.x_train[:size], y_train=data.y_train[:size]), []
+        for _ in range(25):
+            start = time.perf_counter()
+            train_steps(model, batch, rank, n_workers, batch_size=size)  # one batch, so one step
+            times.append(1000 * (time.perf_counter() - start))
+        fastest.append(min(times[5:]))
+    return fastest

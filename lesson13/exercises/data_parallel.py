@@ -175,6 +175,12 @@ declare(
             lambda k, n: -(-k // n)
         ),
         "rank begins at 0, so the first row is left out.": lambda rows, rank, n: rows[rank + 1 :: n],
+        "the size is rounded up, as chunk does it, so the last worker gets too few rows, or there is no piece for it; tensor_split differs by one at most.": lambda rows, rank, n: (
+            rows.chunk(n)[rank]
+        ),
+        "rows % n_workers divides the numbers that stand in rows; what counts is their place.": lambda rows, rank, n: (
+            rows[rows % n == rank]
+        ),
         "one row for each worker; the others are in no share.": lambda rows, rank, n: rows[rank : rank + 1],
         "neighbours share a row: the end of a slice is not included, so no + 1.": cut_at(
             lambda k, n: k // n, lambda at, rank, n: at + 1
@@ -322,6 +328,13 @@ declare(
         ),
         "the pieces are flat; give each the shape of its gradient, with view_as.": by_one_message(
             read=lambda flat, grads, part: list(flat.split([g.numel() for g in grads]))
+        ),
+        "part is missing, and the pieces are flat: multiply by part before all_reduce, and give each piece its shape with view_as.": by_one_message(
+            lambda flat, part: flat, lambda flat, grads, part: list(flat.split([g.numel() for g in grads]))
+        ),
+        "part comes after the sum, and the pieces are flat: multiply before all_reduce, and give each piece its shape with view_as.": by_one_message(
+            lambda flat, part: flat,
+            lambda flat, grads, part: list((flat * part).split([g.numel() for g in grads])),
         ),
         "every piece is cut from the beginning; the second starts where the first one ends.": by_one_message(
             read=lambda flat, grads, part: [flat[: g.numel()].view_as(g) for g in grads]
