@@ -80,7 +80,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, i):  # i is one number, or a tensor of many
+    def __getitem__(self, i):  # i is one number, a slice, or a tensor of numbers
         places = self.starts[i].unsqueeze(-1) + torch.arange(self.n)
         return self.tokens[places], self.tokens[places + 1]
 
@@ -133,9 +133,10 @@ class CausalSelfAttention(Module):
         qkv, mix, rows, q, k, v, weights, heads = self.kept
         mix.backward()
         g = heads.g.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # (n, h, t, d / h)
-        weights_g, v_g = g @ v.mT, weights.mT @ g
-        scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True)) / q.shape[-1] ** 0.5
-        q_g, k_g = scores_g @ k, scores_g.mT @ q
+        weights_g, v_g = g @ v.mT, weights.mT @ g  # the mixture
+        scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True))  # the softmax
+        scores_g = scores_g / q.shape[-1] ** 0.5
+        q_g, k_g = scores_g @ k, scores_g.mT @ q  # the scores
         add_grad(rows, torch.stack([q_g, k_g, v_g]).permute(1, 3, 0, 2, 4).flatten(2))
         qkv.backward()
 
@@ -182,7 +183,7 @@ class Residual(Module):
 
 # %% ../nbs/16_language_model.ipynb #cdc11722
 def block(n_embed: int, n_heads: int, seeds) -> Sequential:
-    "Letters exchange, then each letter on its own; both beside a straight road."
+    "Letters exchange, then each letter on its own; both beside a straight road. Each layer takes the next of `seeds`."
     attention = CausalSelfAttention(n_embed, n_heads, next(seeds))
     alone = EachLetter(
         Linear(n_embed, 4 * n_embed, next(seeds)), ReLU(), Linear(4 * n_embed, n_embed, next(seeds))
@@ -214,6 +215,7 @@ class LanguageModel(Module):
     def forward(self, tokens):
         which, where, layers = copy(self.which), copy(self.where), copy(self.layers)
         letters = which(tokens)
+        # the places 0, 1, 2, … once more for each piece
         places = where(torch.arange(tokens.shape[1]).expand(tokens.shape))
         x = letters + places
         self.kept = which, where, layers, letters, places, x
@@ -260,6 +262,6 @@ class Adam(SGD):
         for p, m, s in zip(self.params, self.m, self.s, strict=True):
             g = gradient(p)
             m.mul_(self.beta1).add_(g, alpha=1 - self.beta1)
-            s.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+            s.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)  # + 0.01 · g · g
             m_full, s_full = m / (1 - self.beta1**self.n_steps), s / (1 - self.beta2**self.n_steps)
             p -= self.lr * m_full / (s_full.sqrt() + 1e-8)

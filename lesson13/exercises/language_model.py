@@ -177,6 +177,12 @@ def masked_with(fill, keep):
     return lambda scores: scores.where(keep(torch.ones_like(scores)).bool(), fill).softmax(-1)
 
 
+def masked_too_late(scores):
+    "A masked score can be the maximum."
+    exps = (scores - scores.amax(-1, keepdim=True)).exp().tril()
+    return exps / exps.sum(-1, keepdim=True)
+
+
 declare(
     "causal_weights",
     "16_language_model",
@@ -211,6 +217,7 @@ declare(
         "the softmax runs down the columns; each row is a letter that looks.": lambda scores: (
             scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(0)
         ),
+        "a masked score is a row's largest, so the others' exponentials are 0: mask first, then take the maximum.": masked_too_late,
         "the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
             scores.exp().tril() / scores.exp().tril().sum(-1, keepdim=True)
         ),
