@@ -295,6 +295,7 @@ BEND_CASES = {
     "five units of slope 1": ([1.0, 1.0, 1.0, 1.0, 1.0], [3.0, -5.0, 0.5, 2.5, -0.5], -1.0, 1.0),
     "slopes of both signs": ([-1.0, -2.0, 1.0, -1.0, 2.0], [-1.5, -6.0, -2.0, 3.0, 1.0], -1.0, 1.0),
     "slopes that are not 1": ([4.0, -4.0, 0.5, -0.5, 0.5], [-3.0, 2.0, 2.0, -2.0, -0.75], -1.0, 1.0),
+    "bends just at low and at high": ([1.0, 1.0, -1.0, -1.0, 2.0], [1.0, -1.0, -1.0, 1.0, -2.0], -1.0, 1.0),
     "examples from 2 to 6": ([1.0, 1.0, -1.0, -1.0, 2.0, -1.0], [1.0, -3.0, 1.0, 7.0, -15.0, 8.0], 2.0, 6.0),
 }
 
@@ -310,7 +311,7 @@ declare(
     "lost_bends",
     "04_curve_fitting",
     "lost_bends(slopes, intercepts, low, high)",
-    "All examples lie between low and high. Of the units with these slopes and intercepts, (k,) each, how many are dead, and how many are always on? Return the two counts. No slope is 0.",
+    "Of the units with these slopes and intercepts, (k,) each, how many are dead, 0 all the way from low to high? How many are always on, with a line above 0 all the way? Both ends count. Return the two counts. No slope is 0.",
     cases=lambda: {
         name: {"slopes": torch.tensor(s), "intercepts": torch.tensor(i), "low": low, "high": high}
         for name, (s, i, low, high) in BEND_CASES.items()
@@ -339,6 +340,12 @@ declare(
         ),
         "the bends have the wrong sign: a unit bends at -intercept / slope.": by_bends(
             is_dead, is_always_on, lambda s, i: i / s
+        ),
+        "a line below 0 at one end and just 0 at the other is a dead unit too: <= 0, not < 0.": counted(
+            lambda ends: (ends < 0).all(0), both_on
+        ),
+        "a line that is 0 at one end is not above 0 all the way: > 0, not >= 0.": counted(
+            both_off, lambda ends: (ends >= 0).all(0)
         ),
         "only low is looked at; a unit that is off there may switch on before high.": counted(
             lambda ends: ends[0] <= 0, lambda ends: ends[0] > 0
