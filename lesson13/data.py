@@ -60,6 +60,16 @@ class Digits:
         fields = (f"{k}={tuple(v.shape) if isinstance(v, Tensor) else v}" for k, v in vars(self).items())
         return f"Digits({', '.join(fields)})"
 
+# %% ../nbs/01_data.ipynb #5d1f7c2e
+#| code-fold: true
+#| code-summary: "How MNIST is divided"
+def mnist_digits(cache: str | os.PathLike | None) -> Digits:
+    "MNIST: 50,000 to learn from, 10,000 to judge on, 10,000 for testing."
+    x, y, x_test, y_test = load_mnist(cache)  # bytes
+    x, x_test = x.flatten(1) / 255, x_test.flatten(1) / 255  # flatten(1) unrolls axis 1 and what follows
+    y, y_test = y.long(), y_test.long()  # int64
+    return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
+
 # %% ../nbs/01_data.ipynb #a36387ad
 def load_data(
     source: str = "digits",  # "digits": 1,797 of 8 × 8, embedded; "mnist": 70,000 of 28 × 28, in files
@@ -67,18 +77,15 @@ def load_data(
     cache: str | os.PathLike | None = None,  # MNIST's folder; else LESSON13_DATA, else the user's cache
 ) -> Digits:  # pictures as rows of pixels from 0 to 1, labels, split into parts
     "Load handwritten digits. `ValueError` or `OSError` names the file where one is wrong or missing."
-    if source == "digits":
-        from sklearn.datasets import load_digits
-
-        raw = load_digits()
-        x = torch.tensor(raw.data, dtype=torch.float32) / 16
-        y = torch.tensor(raw.target, dtype=torch.int64)
-        in_valid = torch.zeros(len(y), dtype=torch.bool)
-        in_valid[y.argsort(stable=True)[::5]] = True
-        return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)
     if source == "mnist":
-        x, y, x_test, y_test = load_mnist(cache)  # bytes
-        x, x_test = x.flatten(1) / 255, x_test.flatten(1) / 255  # flatten(1) unrolls axis 1 and what follows
-        y, y_test = y.long(), y_test.long()  # int64
-        return Digits(x[:50_000], y[:50_000], x[50_000:], y[50_000:], (28, 28), 10, x_test, y_test)
-    raise ValueError(f"load_data: source is {source!r}; it must be 'digits' or 'mnist'")
+        return mnist_digits(cache)
+    if source != "digits":
+        raise ValueError(f"load_data: source is {source!r}; it must be 'digits' or 'mnist'")
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    x = torch.tensor(raw.data, dtype=torch.float32) / 16
+    y = torch.tensor(raw.target, dtype=torch.int64)
+    in_valid = torch.zeros(len(y), dtype=torch.bool)
+    in_valid[y.argsort(stable=True)[::5]] = True
+    return Digits(x[~in_valid], y[~in_valid], x[in_valid], y[in_valid], (8, 8), 10)

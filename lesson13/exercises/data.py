@@ -51,6 +51,7 @@ declare(
     mistakes={
         "// keeps whole numbers only, so all but 255 become 0; divide with /.": lambda x: x.flatten(1) // 255,
         "the pixels are not divided: they run to 255.": lambda x: x.flatten(1).float(),
+        "16 was for the 8 × 8 digits; bytes run to 255.": lambda x: x.flatten(1) / 16,
         "256 is one too many: the largest byte is 255, and it must become 1.": lambda x: x.flatten(1) / 256,
         "the largest pixel of all divides; black is 255, also where no pixel is black.": lambda x: (
             x.flatten(1) / x.max()
@@ -59,10 +60,11 @@ declare(
             x.flatten(1) / x.flatten(1).amax(1, keepdim=True)
         ),
         "this is from -1 to 1.": lambda x: x.flatten(1) / 127.5 - 1,
-        "black and white are exchanged: 0 stays 0.": lambda x: 1 - x.flatten(1) / 255,
-        "the mean is subtracted; 0 must stay 0.": lambda x: x.flatten(1) / 255 - (x / 255).mean(),
         "these are pictures still: unroll each to one row, (n, height * width).": lambda x: x / 255,
         "all pictures are in one row; keep one row for each.": lambda x: x.flatten() / 255,
+        "all pictures are in one row, and 16 was for the 8 × 8 digits; keep one row for each, and divide by 255.": lambda x: (
+            x.flatten() / 16
+        ),
         "the pictures are unrolled column by column; row 0 comes first, then row 1.": lambda x: (
             x.transpose(1, 2).flatten(1) / 255
         ),
@@ -112,7 +114,11 @@ def judge_split(inputs: dict, values: dict) -> str | None:
     train, valid = ([int(place) for place in part] for part in parts)
     if sorted(train + valid) == sorted(y.tolist()):
         return "The two parts together are the labels themselves; their positions are asked for, 0 to n - 1."
-    return judge_places(len(y), train, valid) or judge_fifths(y, valid)
+    if wrong := judge_places(len(y), train, valid):
+        return wrong
+    unfair = judge_fifths(y, valid)
+    swapped = unfair and not judge_fifths(y, train)
+    return f"{unfair} train has a fifth of every label: are the two parts exchanged?" if swapped else unfair
 
 
 def judge_places(n: int, train: list, valid: list) -> str | None:
@@ -167,7 +173,7 @@ declare(
     "stratified_split",
     "01_data",
     "stratified_split(y)",
-    "y (n,) holds the labels: return two lists of positions, (train, valid). Each position is in one of the two, and valid has a fifth of each label's examples, rounded up or down.",
+    "y (n,) holds the labels: return the pair (train, valid), each as a list of positions or as a tensor of yes and no. Each position is in one of the two, and valid has a fifth of each label's examples, rounded up or down.",
     cases=lambda: {
         "labels in turn, 0 to 9, ten rounds": {"y": torch.arange(100) % 10},
         "sorted labels": {"y": torch.tensor([0] * 30 + [1] * 15 + [2] * 10)},
@@ -218,7 +224,7 @@ declare(
     ],
     answer=stratified_split,
     minutes=15,
-    level=3,
+    level=2,
     reason="Sorted by label, every fifth position takes a fifth of each; what is not in valid is left for train.",
 )
 
