@@ -11,6 +11,7 @@ __all__ = ['zero_grad', 'Module', 'Linear', 'ReLU', 'MSELoss', 'Sequential', 'Ta
 from copy import copy
 
 import torch
+from fastcore.basics import patch
 from torch import Tensor
 
 from .backward import add_grad
@@ -18,13 +19,15 @@ from .forward import mse
 
 # %% ../nbs/09_modules.ipynb #24fa9441
 def zero_grad(
-    *tensors: Tensor,  # the tensors whose gradients a new pass will find, such as `*model.parameters()`
+    *tensors: Tensor,  # the tensors whose gradients a new pass will find, such as `w, b`
 ) -> None:
     "Clear the `.g` of each tensor."
     for tensor in tensors:
         tensor.g = None
 
 # %% ../nbs/09_modules.ipynb #930b891b
+#| code-fold: true
+#| code-summary: "Show tensors_in"
 def tensors_in(
     value,  # what an attribute holds
 ) -> list[Tensor]:
@@ -72,7 +75,7 @@ class Module:
 class Linear(Module):
     "`x @ w + b`: x (n, n_in), w (n_in, n_out), b (n_out,)."
 
-    input_grad = True  # a switch, explained below
+    input_grad = True  # whether bwd works out x.g; the box below says when not
 
     def __init__(
         self,
@@ -83,19 +86,6 @@ class Linear(Module):
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.w = torch.randn(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5
         self.b = torch.zeros(n_out)
-
-    @classmethod
-    def from_weights(
-        cls,
-        w: Tensor,  # (n_in, n_out), used as it is, not copied
-        b: Tensor,  # (n_out,), likewise
-    ) -> "Linear":
-        "A layer around tensors that you have. `ValueError` if they do not fit together."
-        if b.shape != w.shape[1:]:
-            raise ValueError(f"Linear.from_weights: w is {tuple(w.shape)}, but b is {tuple(b.shape)}")
-        layer = cls.__new__(cls)  # without __init__, which would draw weights
-        layer.w, layer.b = w, b
-        return layer
 
     def forward(self, x):
         return x @ self.w + self.b
@@ -108,6 +98,22 @@ class Linear(Module):
 
     def __repr__(self):
         return f"Linear({self.w.shape[0]}, {self.w.shape[1]})"
+
+# %% ../nbs/09_modules.ipynb #9f3c6b06
+#| code-fold: true
+#| code-summary: "Show Linear.from_weights"
+@patch(cls_method=True)
+def from_weights(
+    cls: Linear,
+    w: Tensor,  # (n_in, n_out), used as it is, not copied
+    b: Tensor,  # (n_out,), likewise
+) -> Linear:
+    "A layer around tensors that you have. `ValueError` if they do not fit together."
+    if b.shape != w.shape[1:]:
+        raise ValueError(f"Linear.from_weights: w is {tuple(w.shape)}, but b is {tuple(b.shape)}")
+    layer = cls.__new__(cls)  # without __init__, which would draw weights
+    layer.w, layer.b = w, b
+    return layer
 
 # %% ../nbs/09_modules.ipynb #60da5b4c
 class ReLU(Module):
