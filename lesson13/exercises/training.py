@@ -59,6 +59,9 @@ declare(
         "this is the number of right rows; divide by the number of rows.": lambda x, t: (
             (x.argmax(1) == t).sum().item()
         ),
+        "// divides whole numbers, so the share is 0 unless every row is right; divide with /.": lambda x, t: (
+            (x.argmax(1) == t).sum().item() // len(t)
+        ),
         "this is a percentage; a share lies between 0 and 1.": lambda x, t: (
             100 * (x.argmax(1) == t).float().mean()
         ),
