@@ -64,7 +64,7 @@ declare(
     answer=relu,
     minutes=3,
     level=1,
-    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor; x stays as it is. Whether 0 counts as positive makes no difference here, since it stays 0 either way; it does for the gradient.",
+    reason="clamp(min=0) compares each number with 0 and keeps the larger one, in a new tensor; x stays as it is. Whether 0 counts as positive makes no difference here, since it stays 0 either way; it does for the slope at 0, which is 1 with clamp and 0 with torch.relu.",
 )
 
 # %% ../../nbs/exercises/forward.ipynb #04d4ab11
@@ -153,6 +153,9 @@ declare(
         "target[:, None] fits (n, 1) with (n,) alone: leave two equal shapes as they are.": lambda o, t: (
             (o - t[:, None]) ** 2
         ).mean(),
+        "output[:, 0] takes the first column also where both have one shape: drop an axis only where output.shape is (*target.shape, 1).": lambda o, t: (
+            ((o[:, 0] - t) ** 2).mean()
+        ),
         "the squares are summed; divide by their number.": lambda o, t: (error_of(o, t) ** 2).sum(),
         "there is a 1/2 too many; this mse has none.": lambda o, t: (error_of(o, t) ** 2).mean() / 2,
         "there is a root too many: this is the RMSE.": lambda o, t: (error_of(o, t) ** 2).mean().sqrt(),
@@ -190,7 +193,7 @@ declare(
     "03_forward",
     "init_scale(n_in)",
     "The standard deviation that He initialisation gives to the weights of a layer with n_in inputs.",
-    cases=lambda: {f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
+    cases=lambda: {"1 input" if n_in == 1 else f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
     mistakes={
         "this is the mean square, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
