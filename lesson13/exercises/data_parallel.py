@@ -79,6 +79,9 @@ declare(
         "the sum is divided by the number of all examples, without weights.": averaged(
             lambda n: [1 / sum(n)] * len(n)
         ),
+        "the outer loop takes the workers; zip(*grads_per_worker) gives one parameter from all of them.": lambda grads, sizes: [
+            sum(g * (n / sum(sizes)) for g, n in zip(of_one, sizes, strict=True)) for of_one in grads
+        ],
         "the first worker's tensors are changed in place.": lambda grads, sizes: [
             tensors[0].copy_(mean)
             for tensors, mean in zip(
@@ -125,7 +128,7 @@ def judge_share(inputs: dict, values: dict) -> str | None:
 
 
 def judge_cover(rows: list, shares: list, every: list) -> str | None:
-    "Is each row in one share, and no share too long?"
+    "Is each row in one share, no share too long, and each one piece?"
     if twice := [row for row in every if every.count(row) > 1]:
         workers = [rank for rank, part in enumerate(shares) for row in part if row == twice[0]]
         return f"Row {twice[0]} is given to the workers {' and '.join(map(str, workers[:2]))}."
@@ -134,6 +137,8 @@ def judge_cover(rows: list, shares: list, every: list) -> str | None:
     sizes = [len(part) for part in shares]
     if max(sizes) - min(sizes) > 1:
         return f"The shares have {', '.join(map(str, sizes))} rows; they may differ by one at most."
+    if every != rows:
+        return f"The shares, one after the other, are {', '.join(map(str, every))}; pieces would be {', '.join(map(str, rows))}."
 
 
 def cut_at(size: Callable, end: Callable = lambda at, rank, n: at) -> Callable:
@@ -147,14 +152,15 @@ def cut_at(size: Callable, end: Callable = lambda at, rank, n: at) -> Callable:
 
 # %% ../../nbs/exercises/data_parallel.ipynb #bf6e4ba9
 def share(rows, rank, n_workers):
-    return rows[rank::n_workers]
+    n = len(rows)
+    return rows[rank * n // n_workers : (rank + 1) * n // n_workers]
 
 
 declare(
     "share",
     "14_data_parallel",
     "share(rows, rank, n_workers)",
-    "rows (n,) holds the numbers of a batch's rows: return those for worker rank, 0 to n_workers - 1. The workers together have each row once, and no worker has two rows more than another.",
+    "rows (n,) holds the numbers of a batch's rows: return those for worker rank, 0 to n_workers - 1, as one piece of rows. The pieces follow one another, so each row is in one of them, and no piece is two rows longer than another.",
     cases=lambda: {
         f"{n} rows, {n_workers} workers": {
             "rows": torch.arange(n) * 37 % 101 + 11,
@@ -165,6 +171,9 @@ declare(
     truth=Truth(lambda rows, n_workers: {"the shares": []}, judge=judge_share),
     run=run_share,
     mistakes={
+        "every n_workers-th row is a share too, but not one piece: cut rows once before each worker, and once after it.": lambda rows, rank, n: (
+            rows[rank::n]
+        ),
         "rank is not used, so all workers get the same rows.": lambda rows, rank, n: rows[::n],
         "every worker gets all rows.": lambda rows, rank, n: rows,
         "len(rows) // n_workers rows each: what is left over is in no share.": cut_at(lambda k, n: k // n),
@@ -174,39 +183,36 @@ declare(
         "the size is rounded up for all, so the last worker gets too few rows, or none.": cut_at(
             lambda k, n: -(-k // n)
         ),
-        "rank begins at 0, so the first row is left out.": lambda rows, rank, n: rows[rank + 1 :: n],
+        "rank begins at 0, so the first piece is left out.": lambda rows, rank, n: share(rows, rank + 1, n),
         "the size is rounded up, as chunk does it, so the last worker gets too few rows, or there is no piece for it; tensor_split differs by one at most.": lambda rows, rank, n: (
             rows.chunk(n)[rank]
-        ),
-        "rows % n_workers divides the numbers that stand in rows; what counts is their place.": lambda rows, rank, n: (
-            rows[rows % n == rank]
         ),
         "one row for each worker; the others are in no share.": lambda rows, rank, n: rows[rank : rank + 1],
         "neighbours share a row: the end of a slice is not included, so no + 1.": cut_at(
             lambda k, n: k // n, lambda at, rank, n: at + 1
         ),
-        "these are places in rows; return what stands there.": lambda rows, rank, n: torch.arange(len(rows))[
-            rank::n
-        ],
-        "rows[rank:n_workers] ends at n_workers; the step comes third, after two colons.": lambda rows, rank, n: (
-            rows[rank:n]
+        "these are places in rows; return what stands there.": lambda rows, rank, n: share(
+            torch.arange(len(rows)), rank, n
         ),
-        "each worker shuffles for itself, so the shares do not fit together.": lambda rows, rank, n: rows[
-            torch.randperm(len(rows), generator=torch.Generator().manual_seed(rank))
-        ][rank::n],
+        "rows[rank:n_workers] takes rank and n_workers for places in rows.": lambda rows, rank, n: rows[
+            rank:n
+        ],
+        "each worker shuffles for itself, so the shares do not fit together.": lambda rows, rank, n: share(
+            rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(rank))], rank, n
+        ),
         "all shares are returned; only that of rank is asked for.": lambda rows, rank, n: [
-            rows[k::n] for k in range(n)
+            share(rows, k, n) for k in range(n)
         ],
     },
     hints=[
-        "Deal seven cards to three players. Which cards does the second one get?",
-        "Worker rank begins with row rank and goes on in steps of n_workers.",
-        "A slice has a start, an end and a step: rows[start::step].",
+        "Seven rows, three workers: a third of the rows is 7 / 3. Where is the first cut, rounded down, and where the second?",
+        "Worker rank begins at the cut number rank and ends at the cut number rank + 1.",
+        "Multiply first, then divide: the cut number k is k * len(rows) // n_workers.",
     ],
     answer=share,
     minutes=8,
     level=2,
-    reason="Like dealing cards: worker rank gets row rank and every n_workers-th one after it, so nobody can be two rows ahead.",
+    reason="One worker ends where the next begins, so no row is lost or given twice; and a length of n / n_workers, rounded at both ends, is one row off at most.",
 )
 
 # %% ../../nbs/exercises/data_parallel.ipynb #ad7548ed
@@ -300,6 +306,9 @@ declare(
     mistakes={
         "the sum comes back as one long tensor; cut it, and give each piece the shape of its gradient.": by_one_message(
             read=lambda flat, grads, part: flat
+        ),
+        "torch.cat joins tensors of one number of axes: flatten each gradient first.": lambda grads, part, all_reduce: (
+            all_reduce(torch.cat(grads) * part)
         ),
         "part is missing: this is the plain sum. A worker with more rows must count more.": by_one_message(
             lambda flat, part: flat
