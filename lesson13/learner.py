@@ -13,8 +13,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from .modules import Module
@@ -177,7 +180,7 @@ def validate(
     "Loss and accuracy over all samples of `loader`, each sample counting once."
     n = loss = right = 0
     if isinstance(model, nn.Module):
-        model.eval()  # no training now
+        model.eval()  # no training now: see below
     for x, y in loader:
         logits = model(x)
         n, loss = n + len(y), loss + loss_fn(logits, y).item() * len(y)
@@ -209,6 +212,25 @@ def fit(
         history.valid_accuracy.append(valid_accuracy)
     return history
 
+# %% ../nbs/13_learner.ipynb #1a5e0c13
+class PictureFolder:
+    "Pictures in a folder, each opened when it is asked for; the name ends with the label, as in `0007_3.png`."
+
+    def __init__(
+        self,
+        folder: str,  # where the pictures lie
+        wait: float = 0.0,  # seconds more for each picture
+    ):
+        self.paths, self.wait = sorted(Path(folder).glob("*.png")), wait
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i):
+        time.sleep(self.wait)
+        pixels = np.array(Image.open(self.paths[i]))  # (8, 8), whole numbers from 0 to 16
+        return torch.tensor(pixels).flatten() / 16, torch.tensor(int(self.paths[i].stem[-1]))
+
 # %% ../nbs/13_learner.ipynb #4d10319f
 def fetch(
     dataset: Dataset,  # a copy of its own
@@ -225,6 +247,8 @@ def fetch(
         results.put((number, batch))
 
 # %% ../nbs/13_learner.ipynb #1fcb7b2f
+#| code-fold: true
+#| code-summary: "Show the loop made safe"
 @dataclass
 class HandmadeLoader:
     "Batches in order, fetched by other processes. `queue.Empty` when none comes for `timeout` seconds."
@@ -256,37 +280,12 @@ class HandmadeLoader:
                 yield arrived.pop(number)
         finally:  # also after an error, or a loop that was left
             for worker in workers:
-                worker.kill()
-
-# %% ../nbs/13_learner.ipynb #e4162e74
-class SlowDataset(Dataset):
-    "A dataset that waits before each sample, as if it came from a disk."
-
-    def __init__(
-        self,
-        x: Tensor,
-        y: Tensor,
-        wait: float = 0.001,  # seconds a sample
-    ):
-        super().__init__(x, y)
-        self.wait = wait
-
-    def __getitem__(self, i):
-        time.sleep(self.wait)
-        return super().__getitem__(i)
-
-# %% ../nbs/13_learner.ipynb #1a5e0c08
-#| code-fold: true
-#| code-summary: "Show a dataset that breaks at a sample"
-class BrokenDataset(Dataset):
-    "A dataset with one sample that cannot be read."
-
-    def __getitem__(self, i):
-        if i == 7:
-            raise OSError("sample 7 cannot be read")
-        return super().__getitem__(i)
+                if worker.pid:  # it was started
+                    worker.kill()
 
 # %% ../nbs/13_learner.ipynb #dab02ee4
+#| code-fold: true
+#| code-summary: "Show worker_loader"
 def worker_loader(
     dataset: Dataset,  # of a class that lives in a module
     batch_size: int = 64,  # samples a batch

@@ -291,6 +291,16 @@ def loader_class(
 
     return Batches
 
+
+class Listed:
+    "A loader whose `__iter__` returns its batches in a list, which `for` does not take."
+
+    def __init__(self, *inputs):
+        self.batches = loader_class()(*inputs)
+
+    def __iter__(self):
+        return list(self.batches)
+
 # %% ../../nbs/exercises/learner.ipynb #bcec6b83
 class Loader:
     def __init__(self, x, y, batch_size, shuffle):
@@ -343,6 +353,7 @@ declare(
                 else torch.arange(n)
             )
         ),
+        "__iter__ returns a list; give the batches one by one, with yield.": Listed,
         "labels come as they stand, only x is shuffled.": loader_class(
             batch=lambda x, y, rows: (x[rows], y[: len(rows)])
         ),
