@@ -20,6 +20,7 @@ from lesson13.exercises.modules import linear_case
 
 # %% ../../nbs/exercises/autograd.ipynb #3c4b4e41
 RETURNED = "the shape that backward returns for {}"
+SPARED = "whether backward returns None for {}"
 WRITES = "backward must return what it finds; PyTorch adds it to .grad."
 
 
@@ -56,6 +57,8 @@ def run_function(*names: str) -> Callable:
             finally:  # also where PyTorch refuses them
                 for (name, leaf), one in zip(leaves.items(), returned, strict=False):
                     yield RETURNED.format(name), tuple(getattr(leaf if one is None else one, "shape", ()))
+                    if name not in asked:
+                        yield SPARED.format(name), one is None
             yield from ((f"{name}.grad", look_up(leaves, f"{name}.grad")) for name in asked)
 
     return run
@@ -205,7 +208,7 @@ declare(
     "LinearFunction",
     "10_autograd",
     "LinearFunction.apply(inp, w, b)",
-    "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order; one that is not needed (ctx.needs_input_grad tells) may be None.",
+    "The linear layer inp @ w + b as a subclass of torch.autograd.Function: backward returns the gradients of inp (n, n_in), w (n_in, n_out) and b (n_out,), in this order, and None for inp where ctx.needs_input_grad[0] is false.",
     cases=lambda: (
         {title: linear_case(*sizes) for title, sizes in LAYER_CASES.items() if "already" not in title}
         | {
@@ -217,6 +220,7 @@ declare(
         lambda inp, w, b, **rest: (
             {"apply(inp, w, b)": inp @ w + b}
             | {RETURNED.format(name): tuple(leaf.shape) for name, leaf in (("inp", inp), ("w", w), ("b", b))}
+            | ({SPARED.format("inp"): True} if "inp" in rest.get("constants", ()) else {})
         ),
         gradient_of=lambda inp, w, b, upstream, **rest: ((inp @ w + b) * upstream).sum(),
         gradients=("inp.grad", "w.grad", "b.grad"),
@@ -268,6 +272,9 @@ declare(
         ),
         "a gradient that is not needed leaves its place empty; put None there, so that three are returned.": as_needed(
             lambda found, needed: found[: sum(needed)]
+        ),
+        "out_g @ w.T is computed for data too: return None for inp where ctx.needs_input_grad[0] is false.": linear_function(
+            three
         ),
         "None stands where a gradient is needed, and a gradient where it is not.": as_needed(
             lambda found, needed: tuple(

@@ -245,6 +245,7 @@ declare(
             power, lambda a, k, g: a.data ** (k - 1) * g
         ),
         "the exponent is not lowered by 1: k · x^(k-1).": operation(power, lambda a, k, g: k * a.data**k * g),
+        "the power is missing: the slope is k · x^(k-1).": operation(power, lambda a, k, g: k * a.data * g),
         "the exponent is raised; it is lowered by 1.": operation(
             power, lambda a, k, g: k * a.data ** (k + 1) * g
         ),
