@@ -12,7 +12,6 @@ __all__ = ['course_text', 'Embedding', 'Flatten', 'Windows', 'EachLetter', 'Caus
 import json
 import re
 from copy import copy
-from itertools import count, repeat
 
 import torch
 from torch import Tensor
@@ -24,6 +23,8 @@ from .modules import Linear, Module, ReLU, Sequential
 from .tools.learn import course_notebooks
 
 # %% ../nbs/16_language_model.ipynb #8162e571
+#| code-fold: true
+#| code-summary: "Show how the text is gathered"
 def course_text() -> str:
     "The sentences of the course's chapters before this one: small letters, spaces and a few signs."
     cells = []
@@ -81,6 +82,7 @@ class Windows:
         return len(self.starts)
 
     def __getitem__(self, i):  # i is one number, a slice, or a tensor of numbers
+        # starts 0 and 16 with n = 3: [[0], [16]] + [0, 1, 2] = [[0, 1, 2], [16, 17, 18]]
         places = self.starts[i].unsqueeze(-1) + torch.arange(self.n)
         return self.tokens[places], self.tokens[places + 1]
 
@@ -111,28 +113,28 @@ class CausalSelfAttention(Module):
         self,
         n_embed: int,  # numbers a letter
         n_heads: int,  # each gets n_embed / n_heads of them
-        seed: int | None = None,
     ):
         self.n_heads = n_heads
-        self.qkv = EachLetter(Linear(n_embed, 3 * n_embed, seed))
-        self.mix = EachLetter(Linear(n_embed, n_embed, None if seed is None else seed + 1))
+        self.qkv = EachLetter(Linear(n_embed, 3 * n_embed))
+        self.mix = EachLetter(Linear(n_embed, n_embed))
 
     def forward(self, x):
-        (n, t, d), h = x.shape, self.n_heads
+        (n, t, n_embed), h = x.shape, self.n_heads
+        d = n_embed // h  # entries in a query
         qkv, mix = copy(self.qkv), copy(self.mix)
         rows = qkv(x)
-        q, k, v = rows.view(n, t, 3, h, d // h).permute(2, 0, 3, 1, 4)  # each (n, h, t, d / h)
-        scores = q @ k.mT / (d // h) ** 0.5
-        later = x.new_full((t, t), -torch.inf).triu(1)  # −inf above the diagonal, 0 elsewhere
+        q, k, v = rows.view(n, t, 3, h, d).permute(2, 0, 3, 1, 4)  # each (n, h, t, d)
+        scores = q @ k.mT / d**0.5
+        later = x.new_full((t, t), -torch.inf).triu(1)  # torch.full, with x's type and device
         weights = (scores + later).softmax(-1)  # (n, h, t, t)
-        heads = (weights @ v).transpose(1, 2).flatten(2)  # side by side again: (n, t, d)
+        heads = (weights @ v).transpose(1, 2).flatten(2)  # side by side again: (n, t, n_embed)
         self.kept = qkv, mix, rows, q, k, v, weights, heads
         return mix(heads)
 
     def bwd(self, out, x):
         qkv, mix, rows, q, k, v, weights, heads = self.kept
         mix.backward()
-        g = heads.g.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # (n, h, t, d / h)
+        g = heads.g.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # (n, h, t, d)
         weights_g, v_g = g @ v.mT, weights.mT @ g  # the mixture
         scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True))  # the softmax
         scores_g = scores_g / q.shape[-1] ** 0.5
@@ -182,13 +184,11 @@ class Residual(Module):
         layers.backward()
 
 # %% ../nbs/16_language_model.ipynb #cdc11722
-def block(n_embed: int, n_heads: int, seeds) -> Sequential:
-    "Letters exchange, then each letter on its own; both beside a straight road. Each layer takes the next of `seeds`."
-    attention = CausalSelfAttention(n_embed, n_heads, next(seeds))
-    alone = EachLetter(
-        Linear(n_embed, 4 * n_embed, next(seeds)), ReLU(), Linear(4 * n_embed, n_embed, next(seeds))
-    )
-    return Sequential(Residual(LayerNorm(n_embed), attention), Residual(LayerNorm(n_embed), alone))
+def block(n_embed: int, n_heads: int) -> Sequential:
+    "Letters exchange, then each letter on its own; both beside a straight road."
+    exchange = CausalSelfAttention(n_embed, n_heads)
+    alone = EachLetter(Linear(n_embed, 4 * n_embed), ReLU(), Linear(4 * n_embed, n_embed))
+    return Sequential(Residual(LayerNorm(n_embed), exchange), Residual(LayerNorm(n_embed), alone))
 
 
 class LanguageModel(Module):
@@ -201,14 +201,14 @@ class LanguageModel(Module):
         n_embed: int,  # numbers a token
         n_heads: int,  # of attention
         n_layers: int,  # blocks
-        seed: int | None = None,  # for the same weights every time
+        seed: int | None = None,  # for torch.manual_seed: the same weights every time
     ):
-        # every second seed, since attention uses two
-        seeds = repeat(None) if seed is None else count(1000 * seed, 2)
+        if seed is not None:
+            torch.manual_seed(seed)
         self.n_context = n_context
-        self.which, self.where = (Embedding(n, n_embed, next(seeds)) for n in (vocab_size, n_context))
-        blocks = [block(n_embed, n_heads, seeds) for _ in range(n_layers)]
-        logits = Linear(n_embed, vocab_size, next(seeds))
+        self.which, self.where = Embedding(vocab_size, n_embed), Embedding(n_context, n_embed)
+        blocks = [block(n_embed, n_heads) for _ in range(n_layers)]
+        logits = Linear(n_embed, vocab_size)
         logits.w *= 0.1  # at first every token is about as likely as any other
         self.layers = Sequential(*blocks, LayerNorm(n_embed), EachLetter(logits))
 

@@ -26,6 +26,14 @@ def overwritten(tokens, w, out_g):
     return grad
 
 
+def one_axis(tokens, w, out_g):
+    "The loop over pieces, where it should go over tokens."
+    grad = torch.zeros_like(w)
+    for token, row in zip(tokens, out_g, strict=True):
+        grad[token] += row
+    return grad
+
+
 declare(
     "embedding_grad",
     "16_language_model",
@@ -50,6 +58,7 @@ declare(
     rule=NO_AUTOGRAD,
     mistakes={
         "= where += must add: a token that repeats keeps only its last gradient.": overwritten,
+        "right for one axis; with two, the loop goes over pieces: tokens.flatten(), and out_g as rows.": one_axis,
         "this is the gradient row by row as it arrives; it belongs into a table with a row for each token.": lambda tokens, w, out_g: (
             out_g.reshape(-1, w.shape[1])
         ),

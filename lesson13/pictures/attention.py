@@ -45,6 +45,49 @@ def draw_attention(value: dict):
     plt.close(fig)
     return fig
 
+# %% ../../nbs/pictures/attention.ipynb #c16headdraw
+#| code-fold: true
+def draw_head():
+    "One head of attention from left to right, for three letters, with the shapes of what flows."
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(8, 2.9), layout="constrained")
+    places = {  # x, y, name, shape
+        "rows": (0, 0, "rows of\nthe letters", "(3, 16)"),
+        "q": (2.6, 1.2, "q", "(3, 1)"),
+        "k": (2.6, 0, "k", "(3, 1)"),
+        "v": (2.6, -1.2, "v", "(3, 2)"),
+        "scores": (4.9, 0.6, "scores", "(3, 3)"),
+        "weights": (7.6, 0.6, "weights", "(3, 3)"),
+        "output": (9.9, -0.3, "output", "(3, 2)"),
+    }
+    for x, y, name, shape in places.values():
+        ax.add_patch(plt.Rectangle((x - 0.65, y - 0.4), 1.3, 0.8, fc="white", ec="black", zorder=2))
+        ax.text(x, y + 0.12, name, ha="center", va="center", fontsize=9, zorder=3, linespacing=0.9)
+        ax.text(x, y - 0.27, shape, ha="center", va="center", fontsize=8, color="0.3", zorder=3)
+    style = {"arrowstyle": "-|>", "color": "black", "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
+    for start, end, word in (
+        ("rows", "q", "Linear"),
+        ("rows", "k", "Linear"),
+        ("rows", "v", "Linear"),
+        ("q", "scores", ""),
+        ("k", "scores", ""),
+        ("scores", "weights", "softmax"),
+        ("weights", "output", ""),
+        ("v", "output", ""),
+    ):
+        (x0, y0, *_), (x1, y1, *_) = places[start], places[end]
+        ax.annotate("", (x1 - 0.65, y1), (x0 + 0.65, y0), arrowprops=style, zorder=1)
+        if word:
+            white = {"fc": "white", "ec": "none", "pad": 1}
+            ax.text((x0 + x1) / 2, (y0 + y1) / 2, word, ha="center", va="center", fontsize=8, bbox=white)
+    ax.text(4.9, 1.1, "q @ k.T, masked", ha="center", fontsize=8, color="0.3")
+    ax.text(9.9, 0.2, "weights @ v", ha="center", fontsize=8, color="0.3")
+    ax.set(xlim=(-0.8, 10.7), ylim=(-1.7, 1.7), aspect="equal")
+    ax.axis("off")
+    plt.close(fig)
+    return fig
+
 # %% ../../nbs/pictures/attention.ipynb #c16drawing
 #| code-fold: true
 def draw_transformer():
