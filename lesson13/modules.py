@@ -180,11 +180,11 @@ class Sigmoid(Module):
 
 # %% ../nbs/09_modules.ipynb #8c2d634a
 class Checkpoint(Module):
-    "Run `block` but keep only its input; going back runs it again. Less memory, more time, same gradients."
+    "Run `block` but keep only its input and output; going back runs it again. Less memory, more time, same gradients."
 
     def __init__(
         self,
-        block: Sequential,  # the layers whose activations are not to be kept
+        block: Sequential,  # the layers whose outputs are not to be kept
     ):
         self.block = block
 

@@ -72,6 +72,7 @@ def run_layer(*parameters: str) -> Callable:
     "How to use a layer class made from `parameters`: two passes, with another layer called during the second."
 
     def run(answer, inputs):
+        failed = None
         layer = made_from(answer, *(inputs[name] for name in parameters))
         other = made_from(answer, *(inputs[name].clone() for name in parameters))
         yield "layer(inp)", what_came(answer, layer(inputs["inp"]))
@@ -81,13 +82,18 @@ def run_layer(*parameters: str) -> Callable:
         earlier = layer(before)
         if isinstance(earlier, Tensor):
             earlier.g = torch.zeros_like(earlier)
-            layer.backward()
-            yield "an earlier pass", 1.0  # it went through
+            try:
+                layer.backward()
+                yield "an earlier pass", 1.0  # it went through
+            except (RuntimeError, ValueError) as error:  # reported only if the case's own pass has none
+                failed = error
         out = layer(inputs["inp"])
         if isinstance(out, Tensor):
             other(inputs["inp"][:1] - 1)  # another layer of the class is called in between
             out.g = inputs["upstream"].clone()
             back = layer.backward()
+            if failed:
+                raise failed
             yield from ((f"{name}.g", look_up(inputs, f"{name}.g", back)) for name in (*parameters, "inp"))
 
     return run
@@ -147,6 +153,12 @@ def put_adds_only(*pairs: tuple[Tensor, Tensor]) -> None:
         tensor.g += gradient
 
 
+def put_add_grad(*pairs: tuple[Tensor, Tensor]) -> None:
+    "For each (tensor, gradient): add_grad, which refuses another shape."
+    for tensor, gradient in pairs:
+        add_grad(tensor, gradient)
+
+
 ALREADY_THERE = "w.g, b.g and inp.g are all there already"
 NONE_YET = 'w, b and inp have no .g before their first gradient: w.g += and "if w.g is None" raise an error there; getattr(w, "g", None) does not, and add_grad asks like that.'
 
@@ -193,6 +205,9 @@ declare(
         "the biases are missing in the forward pass.": linear_class(forward=lambda x, w, b: x @ w),
         "layer.backward() looks for .g on a copy; keep the very tensor that you return.": linear_class(
             keep=torch.clone
+        ),
+        "b has one number for each output, and out.g one such row for each example: sum over the batch, dim 0.": linear_class(
+            lin_with(put_add_grad, b=lambda i, o, w: o.g)
         ),
         NONE_YET: linear_class(lin_with(put_adds_only)),
         "backward sets nothing.": linear_class(lambda inp, out, w, b: None),
