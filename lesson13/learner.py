@@ -197,7 +197,7 @@ def fit(
     epochs: int,  # how often to go through the training data
 ) -> History:  # losses and accuracies, as `train` returns them
     "Train `model` in place. It knows nothing of layers, pixels or files."
-    history = History(n_batches=len(train_loader))
+    history = History()
     for _ in range(epochs):
         if isinstance(model, nn.Module):
             model.train()
@@ -207,6 +207,7 @@ def fit(
             backward(model, loss_fn, loss)
             opt.step()
             history.batch_loss.append(loss.item())
+        history.n_batches = history.n_batches or len(history.batch_loss)  # counted in the first epoch
         valid_loss, valid_accuracy = validate(model, loss_fn, valid_loader)
         history.valid_loss.append(valid_loss)
         history.valid_accuracy.append(valid_accuracy)

@@ -82,6 +82,16 @@ def test_validate_measures_as_after_training_and_fit_trains():
     assert seen == [True, False, True, False]
 
 
+def test_fit_needs_no_len_and_counts_the_batches_of_an_epoch():
+    class Loader:
+        def __iter__(self):
+            return iter([a_batch(), a_batch()])
+
+    model = Sequential(Linear(4, 3, seed=0))
+    history = fit(model, CrossEntropyLoss(), SGD(model.parameters(), 0.1), Loader(), Loader(), epochs=2)
+    assert history.n_batches == 2 and len(history.batch_loss) == 4
+
+
 def test_a_pytorch_model_learns_from_our_loss():
     torch.manual_seed(0)
     ours, theirs = nn.Linear(4, 3), nn.Linear(4, 3)
