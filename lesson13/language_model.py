@@ -122,25 +122,25 @@ class CausalSelfAttention(Module):
         (n, t, n_embed), h = x.shape, self.n_heads
         d = n_embed // h  # entries in a query
         qkv, mix = copy(self.qkv), copy(self.mix)
-        rows = qkv(x)
-        q, k, v = rows.view(n, t, 3, h, d).permute(2, 0, 3, 1, 4)  # each (n, h, t, d)
+        qkv_out = qkv(x)
+        q, k, v = qkv_out.view(n, t, 3, h, d).permute(2, 0, 3, 1, 4)  # each (n, h, t, d)
         scores = q @ k.mT / d**0.5
         later = x.new_full((t, t), -torch.inf).triu(1)  # torch.full, with x's type and device
         weights = (scores + later).softmax(-1)  # (n, h, t, t)
         heads = (weights @ v).transpose(1, 2).flatten(2)  # side by side again: (n, t, n_embed)
-        self.kept = qkv, mix, rows, q, k, v, weights, heads
+        self.kept = qkv, mix, qkv_out, q, k, v, weights, heads
         return mix(heads)
 
     def bwd(self, out, x):
-        qkv, mix, rows, q, k, v, weights, heads = self.kept
-        mix.backward()
+        qkv, mix, qkv_out, q, k, v, weights, heads = self.kept
+        mix.backward()  # mix made out, so it finds out.g; it writes heads.g
         g = heads.g.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # (n, h, t, d)
         weights_g, v_g = g @ v.mT, weights.mT @ g  # the mixture
         scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True))  # the softmax
         scores_g = scores_g / q.shape[-1] ** 0.5
         q_g, k_g = scores_g @ k, scores_g.mT @ q  # the scores
-        add_grad(rows, torch.stack([q_g, k_g, v_g]).permute(1, 3, 0, 2, 4).flatten(2))
-        qkv.backward()
+        add_grad(qkv_out, torch.stack([q_g, k_g, v_g]).permute(1, 3, 0, 2, 4).flatten(2))
+        qkv.backward()  # writes x.g
 
 # %% ../nbs/16_language_model.ipynb #21eab895
 class LayerNorm(Module):
@@ -262,6 +262,6 @@ class Adam(SGD):
         for p, m, s in zip(self.params, self.m, self.s, strict=True):
             g = gradient(p)
             m.mul_(self.beta1).add_(g, alpha=1 - self.beta1)
-            s.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)  # + 0.01 · g · g
+            s.mul_(self.beta2).add_(g * g, alpha=1 - self.beta2)
             m_full, s_full = m / (1 - self.beta1**self.n_steps), s / (1 - self.beta2**self.n_steps)
             p -= self.lr * m_full / (s_full.sqrt() + 1e-8)

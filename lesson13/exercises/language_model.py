@@ -129,6 +129,21 @@ def unbiased(x, out_g):
     return (out_g - out_g.mean(-1, keepdim=True) - z * (out_g * z).mean(-1, keepdim=True)) / std
 
 
+def each_over(x_axis, g_axis, factor=None):
+    "The rule with its means over these axes, () for the whole table, and with another factor than z."
+
+    def mean(t, axis):
+        return t.mean() if axis == () else t.mean(axis, keepdim=True)
+
+    def grad(x, out_g):
+        centred = x - mean(x, x_axis)
+        std = mean(centred.square(), x_axis).sqrt()
+        z = centred / std if factor is None else factor(x)
+        return (out_g - mean(out_g, g_axis) - z * mean(out_g * z, g_axis)) / std
+
+    return grad
+
+
 declare(
     "layernorm_grad",
     "16_language_model",
@@ -161,6 +176,19 @@ declare(
         "it runs down the columns; each row is normalised on its own.": lambda x, out_g: (
             layernorm_grad(x.T, out_g.T).T
         ),
+        "the means run over the whole table; each row has its own: mean(-1, keepdim=True).": each_over(
+            (), ()
+        ),
+        "z is right, but the means of out_g and of out_g · z run over the whole table; each row has its own: mean(-1, keepdim=True).": each_over(
+            -1, ()
+        ),
+        "z is right, but the means of out_g and of out_g · z run down the columns; each row has its own: mean(-1, keepdim=True).": each_over(
+            -1, 0
+        ),
+        "x stands where z belongs: z is (x − mean) / std.": each_over(-1, -1, lambda x: x),
+        "x − mean stands where z belongs: divide it by std.": each_over(
+            -1, -1, lambda x: x - x.mean(-1, keepdim=True)
+        ),
         "this is z, the forward pass.": lambda x, out_g: normalised(x),
     },
     hints=[
@@ -184,6 +212,25 @@ def causal_weights(scores):
 def masked_with(fill, keep):
     "The softmax over scores that a mask has filled."
     return lambda scores: scores.where(keep(torch.ones_like(scores)).bool(), fill).softmax(-1)
+
+
+def softmax_with(largest, total):
+    "The right answer with another maximum or sum."
+
+    def weights(scores):
+        scores = scores + torch.full_like(scores, -torch.inf).triu(1)
+        exps = (scores - largest(scores)).exp()
+        return exps / total(exps)
+
+    return weights
+
+
+def row_max(t):
+    return t.amax(-1, keepdim=True)
+
+
+def row_sum(t):
+    return t.sum(-1, keepdim=True)
 
 
 def masked_too_late(scores):
@@ -230,6 +277,21 @@ declare(
         "the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
             scores.exp().tril() / scores.exp().tril().sum(-1, keepdim=True)
         ),
+        "the largest score of the whole table is subtracted; a row far below it has only exponentials of 0. Each row has its own: amax(-1, keepdim=True).": softmax_with(
+            torch.max, row_sum
+        ),
+        "keepdim=True is missing in the maximum, so each column gets the maximum of the row with its number.": softmax_with(
+            lambda t: t.amax(-1), row_sum
+        ),
+        "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number.": softmax_with(
+            row_max, lambda t: t.sum(-1)
+        ),
+        "keepdim=True is missing in the maximum and in the sum: each row must be paired with its own.": softmax_with(
+            lambda t: t.amax(-1), lambda t: t.sum(-1)
+        ),
+        "the exponentials are divided by the sum of the whole table; each row sums to 1.": softmax_with(
+            row_max, torch.sum
+        ),
     },
     hints=[
         "Which score has an exponential of 0?",
@@ -267,6 +329,7 @@ def head_with(
     k_transposed=True,
     swap=False,
     plain=False,
+    average=lambda w, g: (w * g).sum(-1, keepdim=True),
 ):
     "The gradients with one of the rules broken."
 
@@ -276,7 +339,7 @@ def head_with(
             scores = scores + torch.full_like(scores, -torch.inf).triu(1)
         weights = scores.softmax(-1)
         weights_g, v_g = out_g @ v.T, (weights.T if transposed else weights) @ out_g
-        scores_g = weights * (weights_g - (weights * weights_g).sum(-1, keepdim=True) * centre)
+        scores_g = weights * (weights_g - average(weights, weights_g) * centre)
         scores_g = (weights_g if plain else scores_g) / (q.shape[-1] ** 0.5 if root_back else 1)
         q_g, k_g = scores_g @ k, (scores_g.T if k_transposed else scores_g) @ q
         return (k_g, q_g, v_g) if swap else (q_g, k_g, v_g)
@@ -317,6 +380,21 @@ declare(
     mistakes={
         "the softmax's second term is missing: subtract the row's sum of weights times their gradients.": head_with(
             centre=False
+        ),
+        "the plain mean of weights_g is subtracted; the average belongs there that counts each by its weight: (weights * weights_g).sum(-1, keepdim=True).": head_with(
+            average=lambda w, g: g.mean(-1, keepdim=True)
+        ),
+        "the plain mean of weights_g is subtracted, and without keepdim; the weighted average belongs there: (weights * weights_g).sum(-1, keepdim=True).": head_with(
+            average=lambda w, g: g.mean(-1)
+        ),
+        "the weighted sum runs over the whole table; each row has its own: sum(-1, keepdim=True).": head_with(
+            average=lambda w, g: (w * g).sum()
+        ),
+        "keepdim=True is missing in the weighted sum, so each column gets the sum of the row with its number.": head_with(
+            average=lambda w, g: (w * g).sum(-1)
+        ),
+        "only the Jacobian's diagonal is there, w(1 − w): a score moves the other weights of its row too.": head_with(
+            average=lambda w, g: w * g
         ),
         "the root of d is missing on the way back: the scores were divided by it.": head_with(
             root_back=False

@@ -112,10 +112,9 @@ def draw_transformer():
     def shape(y, label):
         ax.text(-0.3, y, label, ha="right", va="center", fontsize=9, color="0.3")
 
-    ax.text(0, 0.4, "tokens", ha="center", fontsize=9)
-    shape(-0.05, "(n, t)")
-    for x, table in ((-1.2, "which"), (1.2, "where")):
-        arrow((0, 0.3), (0, -0.4), (x, -0.4), (x, -0.7))
+    for x, table, source in ((-1.2, "which", "tokens, (n, t)"), (1.2, "where", "places 0, …, t − 1")):
+        ax.text(x, 0.1, source, ha="center", fontsize=9)
+        arrow((x, 0), (x, -0.7))
         box(x, -1, 1.5, table)
         arrow((x, -1.3), (x, -1.8), (0.18 if x > 0 else -0.18, -1.8))
     y = -1.8
@@ -143,7 +142,7 @@ def draw_transformer():
     arrow((0, y - 2.5), (0, y - 3.1))
     shape(y - 2.8, "(n, t, 31)")
     ax.text(0, y - 3.4, "logits", ha="center", fontsize=9)
-    ax.set(xlim=(-2.4, 7.3), ylim=(y - 3.6, 0.8), aspect="equal")
+    ax.set(xlim=(-2.4, 7.3), ylim=(y - 3.6, 0.5), aspect="equal")
     ax.axis("off")
     plt.close(fig)
     return fig
