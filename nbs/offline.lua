@@ -129,16 +129,22 @@ local function signatures(blocks) -- of all functions, classes and methods in th
   return found
 end
 
--- Where the course's public names are explained, from nbdev's index. A name that methods bear too (`backward`, `step`) may mean any of
--- them and stays as it is; nbdev's own add_links would send it, and the checker's model answers, to the wrong place.
+-- Where the course's public names are explained, from nbdev's index and each module's __all__. A name that methods bear too (`backward`,
+-- `step`) may mean any of them and stays as it is; nbdev's own add_links would send it, and the checker's model answers, to the wrong place.
 local function entries()
-  local file = io.open(quarto.project.directory .. "/../lesson13/_modidx.py")
-  local places, methods = {}, {}
-  for name, page, id in file:read("a"):gmatch("'lesson13%.[%w_]+%.(%a[%w_.]*)': %(%s*'([%w_]+%.html)#([^']+)'") do
-    places[name] = { page = page, id = id }
+  local folder = quarto.project.directory .. "/../lesson13/"
+  local function read(name)
+    local file = io.open(folder .. name)
+    local text = file:read("a")
+    file:close()
+    return text
+  end
+  local places, methods, public = {}, {}, {}
+  for module, name, page, id in read("_modidx.py"):gmatch("'lesson13%.([%w_]+)%.(%a[%w_.]*)': %(%s*'([%w_]+%.html)#([^']+)'") do
+    public[module] = public[module] or read(module .. ".py"):match("__all__ = (%b[])") or ""
+    if public[module]:find("'" .. name .. "'", 1, true) then places[name] = { page = page, id = id } end
     methods[name:match("%.([%w_]+)$") or ""] = true
   end
-  file:close()
   for name in pairs(methods) do places[name] = nil end
   return places
 end
