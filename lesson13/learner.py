@@ -142,6 +142,8 @@ class DataLoader:
                 yield self.dataset[torch.tensor(rows)]
 
 # %% ../nbs/13_learner.ipynb #9dd08fd2
+#| code-fold: true
+#| code-summary: "Show seconds, which times one pass"
 def seconds(
     loader: Iterable,  # anything that can be gone through
 ) -> float:  # time for going through it once

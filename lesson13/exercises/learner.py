@@ -189,6 +189,10 @@ declare(
             columns(s)[1],
         ),
         "X and Y are swapped.": lambda s: columns(s)[::-1],
+        "Y is a list or a tuple; torch.tensor makes one tensor of it.": lambda s: (
+            columns(s)[0],
+            [y for _, y in s],
+        ),
         "these are lists; make one tensor of each.": lambda s: ([x for x, _ in s], [y for _, y in s]),
         "the targets became floats; class numbers are whole.": lambda s: (
             columns(s)[0],
