@@ -166,6 +166,7 @@ declare(
         "the road through the standard deviation is missing: subtract z times the mean of out_g · z.": roads(
             std=False
         ),
+        "the third road has the wrong sign: z times the mean of out_g · z is subtracted.": roads(std=-1),
         "only the direct road is there: out_g / std.": roads(mean=False, std=False),
         "only the direct road is there: out_g / std. And the std divides by n − 1 here; it is the root of the mean square, by n.": lambda x, out_g: (
             out_g / x.std(-1, keepdim=True)
@@ -276,6 +277,9 @@ declare(
         "a masked score is a row's largest, so the others' exponentials are 0: mask first, then take the maximum.": masked_too_late,
         "the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
             scores.exp().tril() / scores.exp().tril().sum(-1, keepdim=True)
+        ),
+        "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number. And the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
+            scores.exp().tril() / scores.exp().tril().sum(-1)
         ),
         "the largest score of the whole table is subtracted; a row far below it has only exponentials of 0. Each row has its own: amax(-1, keepdim=True).": softmax_with(
             torch.max, row_sum
