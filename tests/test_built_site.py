@@ -147,6 +147,16 @@ def test_a_name_of_the_course_leads_to_its_entry():
     assert not re.search(r'class="name"><code>(backward|step|forward)\b', page)
 
 
+def test_a_prediction_hides_the_next_output_but_no_live_picture(open_page):
+    shown = open_page("http://site.test/chain_rule.html", site=SITE)
+    n_hidden = shown.locator(".waits").count()
+    assert n_hidden > 5 and shown.locator(".waits .l13-live").count() == 0
+    answer = shown.get_by_text("a + 0.001: d goes to")
+    assert not answer.is_visible()
+    shown.get_by_role("button", name="Show what happens").first.click()
+    assert answer.is_visible() and shown.locator(".waits").count() < n_hidden
+
+
 def test_formulas_stand_in_the_font_that_comes_along(open_page):
     shown = open_page("http://site.test/log_sum_exp.html", site=SITE)
     shown.evaluate("document.fonts.ready.then(() => true)")
