@@ -88,10 +88,10 @@ def test_sixteen_trainings_of_the_notebook_stay_small():
 @pytest.mark.parametrize("scale", [1.0, 1e-25])
 def test_the_best_start_is_kept_whatever_the_heights(scale):
     "Squares of heights near 1e-25 are 0 in float32."
-    options = {"low": 2, "high": 4, "n_steps": 60, "n_tries": 5, "seed": 6}  # the first start ends at 0.25
+    options = {"low": 2, "high": 4, "n_steps": 60, "n_tries": 5, "seed": 8}  # the first start ends at 0.42
     fit = fit_curve(lambda x: scale * torch.sin(4 * x), 3, **options)
     error = ((fit(fit.x) - fit.y) / scale).square().mean().item()
-    assert error < 0.06 and error == pytest.approx(fit.history[-1].error / scale**2, rel=1e-2)
+    assert error < 0.05 and error == pytest.approx(fit.history[-1].error / scale**2, rel=1e-2)
 
 
 def three_units():
