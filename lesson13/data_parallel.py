@@ -178,6 +178,7 @@ def left_alone(rank: int, folder: str) -> None:
             reason = str(error).partition("] ")[2].partition(". ")[0]
             seen.append(f"after {time.perf_counter() - start:.1f} s: {reason}")
     Path(f"{folder}/seen.txt").write_text("\n".join(seen))
+    os._exit(0)  # at once too: a group with an error may fail once more when it is put away
 
 # %% ../nbs/14_data_parallel.ipynb #4223e41c
 #| code-fold: true
