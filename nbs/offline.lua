@@ -56,6 +56,22 @@ function Image(image)
   return image
 end
 
+-- Each live picture brings its style and its script. On a page the first of a kind keeps them, and the others take them from it.
+local styles, scripts = {}, {}
+
+function RawBlock(raw)
+  local name = raw.text:match('class="l13%-live live%-(%w+)"')
+  if not name then return end
+  local before, script, key, after = raw.text:match('^(.-)<script>%(%(%) => {(.*)start%("(%x+)", mount%);%s*}%)%(%);</script>(.*)$')
+  local style = before:match("<style>.-</style>")
+  local start = ("picture_%s(%q);"):format(name, key)
+  if styles[name] == style then before = before:gsub("<style>.-</style>", "") end
+  if scripts[name] ~= script then start = ("window.picture_%s = (key) => {%sstart(key, mount);\n};\n"):format(name, script) .. start end
+  styles[name], scripts[name] = style, script
+  raw.text = before .. "<script>" .. start .. "</script>" .. after
+  return raw
+end
+
 local function lines_of(text)
   local lines = pandoc.List()
   for line in (text .. "\n"):gmatch("(.-)\n") do lines:insert(line) end
