@@ -11,7 +11,6 @@ __all__ = ['zero_grad', 'Module', 'Linear', 'ReLU', 'MSELoss', 'Sequential', 'Ta
 from copy import copy
 
 import torch
-from fastcore.basics import patch
 from torch import Tensor
 
 from .backward import add_grad
@@ -87,6 +86,19 @@ class Linear(Module):
         self.w = torch.randn(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5
         self.b = torch.zeros(n_out)
 
+    @classmethod
+    def from_weights(
+        cls,
+        w: Tensor,  # (n_in, n_out), used as it is, not copied
+        b: Tensor,  # (n_out,), likewise
+    ) -> "Linear":
+        "A layer around tensors that you have. `ValueError` if they do not fit together."
+        if b.shape != w.shape[1:]:
+            raise ValueError(f"Linear.from_weights: w is {tuple(w.shape)}, but b is {tuple(b.shape)}")
+        layer = cls.__new__(cls)  # without __init__, which would draw weights
+        layer.w, layer.b = w, b
+        return layer
+
     def forward(self, x):
         return x @ self.w + self.b
 
@@ -99,22 +111,6 @@ class Linear(Module):
     def __repr__(self):
         return f"Linear({self.w.shape[0]}, {self.w.shape[1]})"
 
-# %% ../nbs/09_modules.ipynb #9f3c6b06
-#| code-fold: true
-#| code-summary: "Show Linear.from_weights"
-@patch(cls_method=True)
-def from_weights(
-    cls: Linear,
-    w: Tensor,  # (n_in, n_out), used as it is, not copied
-    b: Tensor,  # (n_out,), likewise
-) -> Linear:
-    "A layer around tensors that you have. `ValueError` if they do not fit together."
-    if b.shape != w.shape[1:]:
-        raise ValueError(f"Linear.from_weights: w is {tuple(w.shape)}, but b is {tuple(b.shape)}")
-    layer = cls.__new__(cls)  # without __init__, which would draw weights
-    layer.w, layer.b = w, b
-    return layer
-
 # %% ../nbs/09_modules.ipynb #60da5b4c
 class ReLU(Module):
     "`max(x, 0)`, element by element; the slope at exactly 0 is 0."
@@ -125,7 +121,7 @@ class ReLU(Module):
     def bwd(self, out, x):
         add_grad(x, torch.where(x > 0, out.g, 0))
 
-# %% ../nbs/09_modules.ipynb #734dbf50
+
 class MSELoss(Module):
     "The mean squared error of `output` (n, 1) and `target` (n,), or of equal shapes."
 
@@ -168,7 +164,7 @@ class Tanh(Module):
     def bwd(self, out, x):
         add_grad(x, out.g * (1 - out * out))
 
-# %% ../nbs/09_modules.ipynb #0e64c63f
+
 class Sigmoid(Module):
     "`1 / (1 + exp(-x))`, element by element; its slope is `out * (1 - out)`."
 
