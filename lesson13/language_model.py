@@ -46,8 +46,8 @@ class Embedding(Module):
         n_embed: int,  # numbers in a row
         seed: int | None = None,  # for the same rows every time
     ):
-        g = None if seed is None else torch.Generator().manual_seed(seed)
-        self.w = torch.randn(n_tokens, n_embed, generator=g) * 0.1
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.w = torch.randn(n_tokens, n_embed, generator=generator) * 0.1
 
     def forward(self, tokens):
         return self.w[tokens]
@@ -215,7 +215,7 @@ class LanguageModel(Module):
     def forward(self, tokens):
         which, where, layers = copy(self.which), copy(self.where), copy(self.layers)
         letters = which(tokens)
-        # the places 0, 1, 2, … once more for each piece
+        # the places 0, 1, 2, … once more for each piece; on the way back the table adds up over the pieces
         places = where(torch.arange(tokens.shape[1]).expand(tokens.shape))
         x = letters + places
         self.kept = which, where, layers, letters, places, x
