@@ -792,10 +792,18 @@ def guess(name: str, trial: "Trial") -> str:
         if comparable(got.values.get(name), want.values.get(name))
     ]
     wrong = [(got, want) for got, want in pairs if want.dtype != torch.bool and not same(got, want)]
-    if any(got.isnan().any() for got, _ in wrong):
-        return "There is a nan: 0/0, inf - inf or the logarithm of a negative number."
-    if any((got.isinf() & want.isfinite()).any() for got, want in wrong):
-        return "There is an infinity: exp of a large number, the logarithm of 0, or a division by 0."
+    for hits, what in (
+        (
+            [got.isnan().any() for got, _ in wrong],
+            "a nan: 0/0, inf - inf or the logarithm of a negative number.",
+        ),
+        (
+            [(got.isinf() & want.isfinite()).any() for got, want in wrong],
+            "an infinity: exp of a large number, the logarithm of 0, or a division by 0.",
+        ),
+    ):
+        if any(hits):  # the case that is shown is the first wrong one
+            return f"{'There' if hits[0] else 'In another case there'} is {what}"
     if wrong and all((got == 0).all() for got, _ in wrong):
         return "Every element is 0."
     single = all(want.numel() == 1 for _, want in wrong)
@@ -901,7 +909,7 @@ def report_on_fault(exercise: Exercise, trial: Trial, faults: list, first: int, 
     "The lines of a report on a wrong answer."
     fault, title = faults[first], list(trial.cases)[first]
     right = faults.count(None)
-    tally = f" ({right} of the {len(trial.cases)} cases come out right)" if right else ""
+    tally = f" ({right} of {len(trial.cases)} cases right)" if right else ""
     cause = f"Likely mistake: {mistake}" if mistake else fault.cause
     cause = cause or (guess(fault.name, trial) if fault.status == "wrong value" and fault.name else "")
     printed = " ".join(trial.printed.split())
