@@ -70,7 +70,7 @@ def nll_loss(
     check_target(log_probs, target)
     return -log_probs[torch.arange(len(target)), target.long()].mean()
 
-# %% ../nbs/11_log_sum_exp.ipynb #a1ea5dfd
+
 def cross_entropy(
     logits: Tensor,  # (n, n_classes)
     target: Tensor,  # class numbers, (n,), of any whole-number type
