@@ -182,7 +182,7 @@ def validate(
     "Loss and accuracy over all samples of `loader`, each sample counting once."
     n = loss = right = 0
     if isinstance(model, nn.Module):
-        model.eval()  # no training now: see below
+        model.eval()  # no training now
     for x, y in loader:
         logits = model(x)
         n, loss = n + len(y), loss + loss_fn(logits, y).item() * len(y)
@@ -287,8 +287,6 @@ class HandmadeLoader:
                     worker.kill()
 
 # %% ../nbs/13_learner.ipynb #dab02ee4
-#| code-fold: true
-#| code-summary: "Show worker_loader"
 def worker_loader(
     dataset: Dataset,  # of a class that lives in a module
     batch_size: int = 64,  # samples a batch
