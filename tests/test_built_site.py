@@ -168,6 +168,26 @@ def test_formulas_stand_in_the_font_that_comes_along(open_page):
     assert {ord(sign) for sign in signs} - set(TTFont(ROOT / "nbs/fonts/maths.woff").getBestCmap()) == set()
 
 
+def test_icons_come_from_the_small_font(open_page):
+    shown = open_page("http://site.test/training.html", site=SITE)
+    shown.evaluate("document.fonts.ready.then(() => true)")
+    faces = "[...document.fonts].filter(f => f.family.includes('bootstrap-icons')).map(f => f.status).sort()"
+    assert shown.evaluate(faces) == ["loaded", "unloaded"]
+    icons = dict(
+        re.findall(
+            r"\.(bi-[\w-]+)::before . content: .\\\\(\w+)",
+            text(SITE / "site_libs/bootstrap/bootstrap-icons.css"),
+        )
+    )
+    used = {
+        icon
+        for page in [*PAGES, *SITE.glob("site_libs/quarto-*/*.js")]
+        for icon in re.findall(r"\bbi-[\w-]+", text(page))
+    }
+    small = TTFont(ROOT / "nbs/fonts/icons.woff").getBestCmap()
+    assert {icon for icon in used & icons.keys() if int(icons[icon], 16) not in small} == set()
+
+
 def test_a_phone_keeps_short_code_whole_and_small_figures_narrow(open_page):
     "offline.lua says which, site.scss how."
     shown = open_page("http://site.test/training.html", site=SITE, width=380)
