@@ -110,8 +110,6 @@ def join_group(
     dist.init_process_group("gloo", store=store, rank=rank, world_size=n_workers, timeout=limit)
 
 # %% ../nbs/14_data_parallel.ipynb #361189fb
-#| code-fold: true
-#| code-summary: "Show run_worker: what a new process does"
 def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: float, *args) -> None:
     "What a new process does: join the others, work, leave its result in `folder`."
     join_group(rank, n_workers, f"{folder}/meeting_point", timeout)
@@ -166,7 +164,7 @@ def launch(
 def left_alone(rank: int, folder: str) -> None:
     "Worker 1 hangs for 2 s, then it is gone. Worker 0 writes down what it gets instead of a message."
     join_group(rank, 2, f"{folder}/meeting_point", timeout=60)
-    impatient = dist.new_group(timeout=timedelta(seconds=1))  # the same two, with another limit
+    impatient = dist.new_group(timeout=timedelta(seconds=1))  # of the same two: a limit belongs to a group
     start, seen = time.perf_counter(), []
     if rank == 1:
         time.sleep(2)
@@ -175,7 +173,7 @@ def left_alone(rank: int, folder: str) -> None:
         try:
             dist.all_reduce(torch.zeros(1), group=group)
         except RuntimeError as error:
-            reason = str(error).partition("] ")[2].partition(". ")[0]
+            reason = str(error).partition("] ")[2].partition(". ")[0].partition(" [")[0]
             seen.append(f"after {time.perf_counter() - start:.1f} s: {reason}")
     Path(f"{folder}/seen.txt").write_text("\n".join(seen))
     os._exit(0)  # at once too: a group with an error may fail once more when it is put away
@@ -188,7 +186,7 @@ def torch_twin() -> nn.Sequential:
     twin = nn.Sequential(nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10))
     with torch.no_grad():
         for p, q in zip(twin.parameters(), digit_classifier(64, 50, seed=0).parameters(), strict=True):
-            p.copy_(q.T if q.ndim == 2 else q)
+            p.copy_(q.t())  # `t` leaves a vector as it is
     return twin
 
 # %% ../nbs/14_data_parallel.ipynb #86d4616d
@@ -202,7 +200,7 @@ def train_with_ddp(rank: int, n_workers: int) -> list[Tensor]:
         opt.zero_grad()
         (loss * (n_workers * len(mine) / len(rows))).backward()
         opt.step()
-    return [p.detach().T.contiguous() if p.ndim == 2 else p.detach() for p in model.parameters()]
+    return [p.detach().t().contiguous() for p in model.parameters()]
 
 # %% ../nbs/14_data_parallel.ipynb #72d784cd
 #| code-fold: true
