@@ -113,7 +113,13 @@ def join_group(
 def run_worker(rank: int, job: Callable, n_workers: int, folder: str, timeout: float, *args) -> None:
     "What a new process does: join the others, work, leave its result in `folder`."
     join_group(rank, n_workers, f"{folder}/meeting_point", timeout)
-    torch.save(job(rank, n_workers, *args), f"{folder}/{rank}.pt")
+    try:
+        torch.save(job(rank, n_workers, *args), f"{folder}/{rank}.pt")
+    except Exception:
+        time.sleep(
+            1
+        )  # whoever fails only because another is gone leaves after it: the parent names the first
+        raise
     dist.destroy_process_group()
 
 # %% ../nbs/14_data_parallel.ipynb #ff05a315

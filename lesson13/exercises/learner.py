@@ -193,7 +193,10 @@ declare(
             columns(s)[0],
             [y for _, y in s],
         ),
-        "still one entry a sample; make one tensor of each.": lambda s: ([x for x, _ in s], [y for _, y in s]),
+        "still one entry a sample; make one tensor of each.": lambda s: (
+            [x for x, _ in s],
+            [y for _, y in s],
+        ),
         "the targets became floats; class numbers are whole.": lambda s: (
             columns(s)[0],
             columns(s)[1].float(),
