@@ -264,4 +264,5 @@ class Adam(SGD):
             m.mul_(self.beta1).add_(g, alpha=1 - self.beta1)
             s.mul_(self.beta2).add_(g * g, alpha=1 - self.beta2)
             m_full, s_full = m / (1 - self.beta1**self.n_steps), s / (1 - self.beta2**self.n_steps)
+            # 1e-8, the eps: so that nothing is divided by 0
             p -= self.lr * m_full / (s_full.sqrt() + 1e-8)
