@@ -359,7 +359,7 @@ declare(
         "a unit that is on at one end only bends: always on means on everywhere.": counted(
             both_off, lambda ends: (ends > 0).any(0)
         ),
-        "a unit that bends in the range is neither dead nor always on.": counted(
+        "a unit that is on at one end only is neither dead nor always on.": counted(
             lambda ends: (ends <= 0).any(0), lambda ends: (ends > 0).any(0)
         ),
         "this asks at -1 and 1; the examples lie between low and high.": counted(
@@ -383,5 +383,5 @@ declare(
     answer=lost_bends,
     minutes=6,
     level=2,
-    reason="A straight line has its highest and its lowest place at the ends. So both ends say enough: off at both is dead, on at both is always on, and a unit that is on at one end only has its bend between them.",
+    reason="A straight line has its highest and its lowest place at the ends. So both ends say enough: off at both is dead, on at both is always on, and a unit that is on at one end only bends between them or at the other end.",
 )

@@ -25,8 +25,11 @@ def _draw(ax, fit, state, low, high):
     units = state.weights[:, None] * torch.relu(state.slopes[:, None] * x + state.intercepts[:, None])
     inside = low >= fit.x[0] and high <= fit.x[-1]
     target_x, target = (fit.x, fit.y) if inside else (x, fit.f(x).detach().float())
+    if not inside:
+        ax.axvspan(fit.x[0].item(), fit.x[-1].item(), color="0.92")  # where the examples are
     ax.plot(target_x, target, color="0.75", lw=5, label="target")
     ax.plot(x, units.T, "--", color="tab:orange", lw=0.8, label=["one unit"] + ["_"] * (len(units) - 1))
+    ax.axhline(state.bias.item(), ls=":", color="0.4", lw=1, label="bias")
     ax.plot(x, units.sum(0) + state.bias, color="tab:blue", lw=1.8, label="sum")
     ax.set_ylim(*_limits(target))
 
@@ -40,7 +43,7 @@ def plot_fit(
     figure, ax = plt.subplots(figsize=(5.4, 3.8))
     _draw(ax, fit, fit.history[state], *(span or (fit.x[0].item(), fit.x[-1].item())))
     ax.set(xlabel="x", ylabel="y")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
     figure.tight_layout()
     plt.close(figure)
     return figure
