@@ -116,7 +116,7 @@ class History:
         left.plot(
             [i / n for i in range(len(self.batch_loss))], self.batch_loss, color="0.8", lw=0.6, label="batch"
         )
-        left.plot(epochs, means, "-", label="training, mean of epoch")
+        left.plot(epochs, means, "-", label="mean of an epoch's batches")
         left.plot(epochs, self.valid_loss, "--", label="validation")
         left.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
         left.legend(fontsize=9)
