@@ -13,6 +13,13 @@ from torch import Tensor
 
 from .modules import Module, add_grad
 
+# %% ../nbs/11_log_sum_exp.ipynb #largest
+#| code-fold: true
+#| code-summary: "Show largest"
+def largest(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    "The maximum along dim, which stays with size 1; of an empty tensor one 0."
+    return x.amax(dim, keepdim=True) if x.numel() else x.new_zeros(())
+
 # %% ../nbs/11_log_sum_exp.ipynb #dc4611a2
 def logsumexp(
     x: Tensor,  # any shape
@@ -20,7 +27,7 @@ def logsumexp(
     keepdim: bool = False,  # keep them, with size 1?
 ) -> Tensor:  # in the type of x
     "log(sum(exp(x))), with the largest entry taken out first, so that nothing overflows."
-    m = x.amax(dim, keepdim=True) if x.numel() else x.new_zeros(())  # for an empty tensor
+    m = largest(x, dim)
     m = torch.where(m.isfinite(), m, 0)  # -inf - -inf would be nan
     out = (x - m).exp().sum(dim, keepdim=True).log() + m
     return out if keepdim else out.squeeze(dim)
@@ -31,7 +38,7 @@ def log_softmax(
     dim: int = -1,  # the dimension whose entries compete
 ) -> Tensor:  # logarithms of probabilities; shape and type of x
     "x - logsumexp(x), of a row that is shifted to a maximum of 0 first: softmax does not change, and floats are finest there."
-    x = x - x.amax(dim, keepdim=True) if x.numel() else x
+    x = x - largest(x, dim)
     return x - x.exp().sum(dim, keepdim=True).log()
 
 # %% ../nbs/11_log_sum_exp.ipynb #a28179b1
@@ -40,7 +47,7 @@ def softmax(
     dim: int = -1,  # the dimension whose entries compete
 ) -> Tensor:  # probabilities that add up to 1 along dim; shape and type of x
     "exp(x) / sum(exp(x)), with the largest entry subtracted first."
-    exps = (x - x.amax(dim, keepdim=True) if x.numel() else x).exp()
+    exps = (x - largest(x, dim)).exp()
     return exps / exps.sum(dim, keepdim=True)
 
 # %% ../nbs/11_log_sum_exp.ipynb #76a748ee

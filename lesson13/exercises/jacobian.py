@@ -77,7 +77,7 @@ def vectors_only(calls: list, inputs: dict) -> str | None:
     return MATRICES if matrices else None
 
 
-MATRICES = "two matrices are multiplied; start at the end, with the vector, and every product is a vector with a matrix."
+MATRICES = "two matrices are multiplied; start at the end with upstream, leave it its single axis, and every product is a matrix with a vector."
 vectors_only.words = "Without a product of two matrices."
 
 
@@ -106,7 +106,7 @@ declare(
     "chain_vjp",
     "06_jacobian",
     "chain_vjp(jacobians, upstream)",
-    "x goes through functions one after the other; jacobians[i] (n_in, n_out) is the Jacobian of function i, a row for each of its inputs. upstream (n_out of the last,) holds the slopes of the loss with respect to the last outputs. Return those with respect to x, (n_in of the first,).",
+    "x goes through functions one after the other; jacobians[i] (n_in, n_out) is the Jacobian of function i, a row for each of its inputs. upstream, one axis (n_out of the last,), holds the slopes of the loss with respect to the last outputs. Return those with respect to x, (n_in of the first,).",
     cases=lambda: {
         "three functions": jacobians_case(2, 4, 3, 5),
         "a single function": jacobians_case(3, 2, seed=4),
