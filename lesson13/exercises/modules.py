@@ -451,10 +451,12 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
         out.g = inputs["upstream"].clone()
         try:
             model.backward()
-        except BaseException:
-            if order:  # the order explains the exception
-                yield BACK, tuple(order)
-            raise
+        except Exception as error:
+            in_turn = [*range(len(inputs["layers"]))][::-1]
+            if order == in_turn[: len(order)]:
+                raise
+            yield BACK, (*order, "an error")  # of the layer that went out of turn
+            raise RuntimeError(f"out of turn: {order}") from error  # other orders are other mistakes
         yield BACK, tuple(order)
         yield "x.g", look_up(inputs, "x.g")
         yield AGAIN, model(inputs["x"])
