@@ -720,7 +720,7 @@ def one_element(truth: Truth, inputs: dict, name: str, want: Tensor, got: Tensor
     for i in wrong[:20] if name in truth.gradients else []:
         slope = measured(truth, inputs, name, i)
         if abs(slope - float(want[i])) < 1e-3:  # on a kink they measure neither slope
-            index, witness = i, f" (central differences measure {number(slope)})"
+            index, witness = i, f" (a nudge measures {number(slope)})"
             break
     place = f"{name.removeprefix('the ')}{list(index)}" if index else name
     return f"{place} is {number(got[index])}; expected {number(want[index])}{witness}."

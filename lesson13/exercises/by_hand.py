@@ -28,6 +28,14 @@ def named(*names: str) -> Callable:
     return run
 
 
+def told(cases: dict[str, dict]) -> dict[str, dict]:
+    "The cases, each with its numbers in its title."
+    return {
+        f"{title}, {', '.join(f'{name}={value:g}' for name, value in inputs.items())}": inputs
+        for title, inputs in cases.items()
+    }
+
+
 def relu(number: float | Tensor) -> Tensor:
     "The relu of a number."
     return torch.as_tensor(number, dtype=torch.float64).clamp(min=0)
@@ -39,24 +47,24 @@ def loss_one(x1, x2, t, w1, w2, b, v):
 
 
 def walk_with(
+    relu: Callable = lambda s: max(s, 0.0),
     dy: Callable = lambda y, t: 2 * (y - t),
-    mask: Callable = lambda s: s > 0,
-    inputs: tuple = (0, 1),
-    seen: tuple = (1, 1),
-    dv: Callable = lambda dy, h, s: dy * h,
-    db: Callable = lambda ds, x1, x2: ds,
-    dh: Callable = lambda dy, v: dy * v,
+    dh: Callable = lambda dy, h, v: dy * v,
+    on: Callable = lambda s: s > 0,
+    factors: Callable = lambda x1, x2, w1, w2: (x1, x2),
+    db: Callable = lambda ds, x1, x2, b: ds,
+    dv: Callable = lambda dy, h, s, v: dy * h,
+    order: Callable = lambda dw1, dw2, db, dv: (dw1, dw2, db, dv),
 ) -> Callable:
     "A walk back with one part replaced."
 
     def walk(x1, x2, t, w1, w2, b, v):
         s = x1 * w1 + x2 * w2 + b
-        h = max(s, 0.0)
+        h = relu(s)
         slope = dy(v * h, t)
-        ds = dh(slope, v) * mask(s)
-        x = x1, x2
-        factors = [x[place] if meets else 1.0 for place, meets in zip(inputs, seen, strict=True)]
-        return ds * factors[0], ds * factors[1], db(ds, x1, x2), dv(slope, h, s)
+        ds = dh(slope, h, v) * on(s)
+        factor1, factor2 = factors(x1, x2, w1, w2)
+        return order(ds * factor1, ds * factor2, db(ds, x1, x2, b), dv(slope, h, s, v))
 
     return walk
 
@@ -74,31 +82,68 @@ declare(
     "00_by_hand",
     "walk_one(x1, x2, t, w1, w2, b, v)",
     "For s = x1·w1 + x2·w2 + b, h = relu(s), y = v·h and L = (y - t)², all of them numbers: return the slopes of L, (dw1, dw2, db, dv). Where s is not above 0, relu is flat.",
-    cases=lambda: {
-        "a unit that is on": dict(x1=2.0, x2=3.0, t=1.5, w1=0.5, w2=-0.25, b=1.0, v=4.0),
-        "a unit that is off": dict(x1=2.0, x2=3.0, t=1.5, w1=0.5, w2=-0.75, b=1.0, v=4.0),
-        "a negative v": dict(x1=1.5, x2=-1.0, t=1.5, w1=1.0, w2=0.5, b=0.25, v=-2.0),
-    },
+    cases=lambda: told(
+        {
+            "a unit that is on": dict(x1=8.0, x2=5.0, t=5.0, w1=0.8, w2=-0.3, b=-1.4, v=3.0),
+            "a unit that is off": dict(x1=8.0, x2=5.0, t=-4.0, w1=0.2, w2=-0.3, b=-1.4, v=3.0),
+            "a negative v": dict(x1=1.6, x2=-1.2, t=5.0, w1=0.6, w2=-0.7, b=1.7, v=-0.4),
+        }
+    ),
     truth=Truth(gradient_of=loss_one, gradients=("dw1", "dw2", "db", "dv")),
     run=named("dw1", "dw2", "db", "dv"),
     mistakes={
-        "the 2 of the square is missing: the slope of e² is 2e.": walk_with(lambda y, t: y - t),
-        "the error has the wrong sign: e is y - t, not t - y.": walk_with(lambda y, t: 2 * (t - y)),
-        "the slope of the loss is taken as 1; it starts with 2 (y - t).": walk_with(lambda y, t: 1.0),
-        "the square itself is passed on; its slope is 2 (y - t).": walk_with(lambda y, t: (y - t) ** 2),
-        "the relu passes everything on; where s is negative its slope is 0.": walk_with(mask=lambda s: 1.0),
-        "the relu's slope is taken as s; it is 1 or 0.": walk_with(mask=lambda s: max(s, 0.0)),
-        "x1 and x2 are exchanged: each weight meets its own input.": walk_with(inputs=(1, 0)),
-        "x1 is missing: in x1·w1 the slope by w1 is the other factor.": walk_with(seen=(0, 1)),
-        "x2 is missing: in x2·w2 the slope by w2 is the other factor.": walk_with(seen=(1, 0)),
-        "both inputs are missing: in x1·w1 the slope by w1 is the other factor, and so for w2.": walk_with(
-            seen=(0, 0)
+        "the 2 of the square is missing: the slope of e² is 2e.": walk_with(dy=lambda y, t: y - t),
+        "the error has the wrong sign: e is y - t, not t - y.": walk_with(dy=lambda y, t: 2 * (t - y)),
+        "the walk starts with dy = 1; dy is 2 (y - t).": walk_with(dy=lambda y, t: 1.0),
+        "the square itself is passed on; its slope is 2 (y - t).": walk_with(dy=lambda y, t: (y - t) ** 2),
+        "the relu passes everything on; where s is negative its slope is 0.": walk_with(on=lambda s: 1.0),
+        "ds is multiplied by s, or by h; the slope of relu is 1 or 0.": walk_with(on=lambda s: max(s, 0.0)),
+        "relu is left out: h is relu(s), and where s is negative its slope is 0.": walk_with(
+            relu=lambda s: s, on=lambda s: 1.0
         ),
-        "dv uses s; v multiplies h, which is 0 when the unit is off.": walk_with(dv=lambda dy, h, s: dy * s),
-        "dv lacks h: in y = v·h the slope by v is the other factor.": walk_with(dv=lambda dy, h, s: dy),
-        "v is missing on the way back through y = v·h.": walk_with(dh=lambda dy, v: dy),
+        "on the way forward relu is left out: h is relu(s), which is 0 where s is negative.": walk_with(
+            relu=lambda s: s
+        ),
+        "dw1 takes x2, or dw2 takes x1: each weight meets its own input.": walk_with(
+            factors=lambda x1, x2, w1, w2: (x2, x1)
+        ),
+        "w1 and w2 stand where x1 and x2 belong: in x1·w1 the slope by w1 is the other factor.": walk_with(
+            factors=lambda x1, x2, w1, w2: (w1, w2)
+        ),
+        "x1 is missing: in x1·w1 the slope by w1 is the other factor.": walk_with(
+            factors=lambda x1, x2, w1, w2: (1, x2)
+        ),
+        "x2 is missing: in x2·w2 the slope by w2 is the other factor.": walk_with(
+            factors=lambda x1, x2, w1, w2: (x1, 1)
+        ),
+        "both inputs are missing: in x1·w1 the slope by w1 is the other factor, and so for w2.": walk_with(
+            factors=lambda x1, x2, w1, w2: (1, 1)
+        ),
+        "dv uses s; v multiplies h, which is 0 when the unit is off.": walk_with(
+            dv=lambda dy, h, s, v: dy * s
+        ),
+        "dv lacks h: in y = v·h the slope by v is the other factor.": walk_with(dv=lambda dy, h, s, v: dy),
+        "dv takes v: in y = v·h the slope by v is the other factor, h.": walk_with(
+            dv=lambda dy, h, s, v: dy * v
+        ),
+        "v is missing on the way back through y = v·h.": walk_with(dh=lambda dy, h, v: dy),
+        "the way back to h takes h: in y = v·h the slope by h is the other factor, v.": walk_with(
+            dh=lambda dy, h, v: dy * h
+        ),
+        "v and h are exchanged: in y = v·h the slope by v is h, and the slope by h is v.": walk_with(
+            dh=lambda dy, h, v: dy * h, dv=lambda dy, h, s, v: dy * v
+        ),
         "db is multiplied by the inputs; b is only added, so its slope is 1.": walk_with(
-            db=lambda ds, x1, x2: ds * x1 * x2
+            db=lambda ds, x1, x2, b: ds * x1 * x2
+        ),
+        "db is multiplied by b; b is only added, so its slope is 1.": walk_with(
+            db=lambda ds, x1, x2, b: ds * b
+        ),
+        "the order is (dw1, dw2, db, dv); here db and dv are exchanged.": walk_with(
+            order=lambda dw1, dw2, db, dv: (dw1, dw2, dv, db)
+        ),
+        "the order is (dw1, dw2, db, dv); here db comes first.": walk_with(
+            order=lambda dw1, dw2, db, dv: (db, dw1, dw2, dv)
         ),
     },
     hints=[
@@ -119,20 +164,21 @@ def loss_two(x, t, w1, w2, v1, v2):
 
 
 def two_with(
-    dy: Callable = lambda y, t: 2 * (y - t),
-    masks: Callable = lambda s1, s2: (s1 > 0, s2 > 0),
+    dys: Callable = lambda y1, y2, t: (2 * (y1 + y2 - t), 2 * (y1 + y2 - t)),
+    on: Callable = lambda x, w1, w2: (x * w1 > 0, x * w2 > 0),
+    factors: Callable = lambda v1, v2, h1, h2: (v1, v2),
+    inputs: Callable = lambda x, w1, w2: (x, x),
+    heights: Callable = lambda h1, h2, v1, v2: (h1, h2),
     order: Callable = lambda dw1, dw2, dv1, dv2: (dw1, dw2, dv1, dv2),
-    factors: Callable = lambda v1, v2: (v1, v2),
-    heights: Callable = lambda h1, h2: (h1, h2),
 ) -> Callable:
     "A walk back with one part replaced."
 
     def walk(x, t, w1, w2, v1, v2):
-        s1, s2 = x * w1, x * w2
-        h1, h2 = max(s1, 0.0), max(s2, 0.0)
-        slope = dy(h1 * v1 + h2 * v2, t)
-        (m1, m2), (f1, f2), (k1, k2) = masks(s1, s2), factors(v1, v2), heights(h1, h2)
-        return order(slope * f1 * m1 * x, slope * f2 * m2 * x, slope * k1, slope * k2)
+        h1, h2 = max(x * w1, 0.0), max(x * w2, 0.0)
+        dy1, dy2 = dys(h1 * v1, h2 * v2, t)
+        (on1, on2), (f1, f2) = on(x, w1, w2), factors(v1, v2, h1, h2)
+        (x1, x2), (k1, k2) = inputs(x, w1, w2), heights(h1, h2, v1, v2)
+        return order(dy1 * f1 * on1 * x1, dy2 * f2 * on2 * x2, dy1 * k1, dy2 * k2)
 
     return walk
 
@@ -149,31 +195,67 @@ declare(
     "00_by_hand",
     "walk_two(x, t, w1, w2, v1, v2)",
     "For h1 = relu(x·w1), h2 = relu(x·w2), y = h1·v1 + h2·v2 and L = (y - t)², all of them numbers: return the slopes of L, (dw1, dw2, dv1, dv2).",
-    cases=lambda: {
-        "both units on": dict(x=2.0, t=1.0, w1=1.5, w2=0.5, v1=-1.0, v2=2.0),
-        "the first unit off": dict(x=2.0, t=1.0, w1=-0.5, w2=1.0, v1=-1.0, v2=2.0),
-        "a negative input": dict(x=-1.5, t=0.5, w1=0.5, w2=-1.0, v1=3.0, v2=0.5),
-    },
+    cases=lambda: told(
+        {
+            "both units on": dict(x=5.0, t=2.0, w1=1.8, w2=1.7, v1=1.4, v2=-0.6),
+            "the first unit off": dict(x=1.4, t=3.0, w1=-5.0, w2=2.0, v1=-6.0, v2=1.5),
+            "a negative input": dict(x=-1.6, t=6.0, w1=-2.0, w2=3.0, v1=1.5, v2=4.0),
+        }
+    ),
     truth=Truth(gradient_of=loss_two, gradients=("dw1", "dw2", "dv1", "dv2")),
     run=named("dw1", "dw2", "dv1", "dv2"),
     mistakes={
-        "the 2 of the square is missing: the slope of e² is 2e.": two_with(lambda y, t: y - t),
-        "the error has the wrong sign: e is y - t, not t - y.": two_with(lambda y, t: 2 * (t - y)),
+        "the 2 of the square is missing: the slope of e² is 2e.": two_with(
+            dys=lambda y1, y2, t: (y1 + y2 - t, y1 + y2 - t)
+        ),
+        "the error has the wrong sign: e is y - t, not t - y.": two_with(
+            dys=lambda y1, y2, t: (2 * (t - y1 - y2), 2 * (t - y1 - y2))
+        ),
+        "the walk starts with dy = 1; dy is 2 (y - t).": two_with(dys=lambda y1, y2, t: (1.0, 1.0)),
+        "the square itself is passed on; its slope is 2 (y - t).": two_with(
+            dys=lambda y1, y2, t: ((y1 + y2 - t) ** 2, (y1 + y2 - t) ** 2)
+        ),
+        "each unit has its own error; there is one y and one dy.": two_with(
+            dys=lambda y1, y2, t: (2 * (y1 - t), 2 * (y2 - t))
+        ),
         "the relus pass everything on; where x·w is negative the slope is 0.": two_with(
-            masks=lambda a, b: (1, 1)
+            on=lambda x, w1, w2: (1, 1)
+        ),
+        "the relu looks at x·w, not at w.": two_with(on=lambda x, w1, w2: (w1 > 0, w2 > 0)),
+        "both units count as on where the first is; each relu looks at its own x·w.": two_with(
+            on=lambda x, w1, w2: (x * w1 > 0, x * w1 > 0)
+        ),
+        "x is missing: in x·w1 the slope by w1 is the other factor, and so for w2.": two_with(
+            inputs=lambda x, w1, w2: (1, 1)
+        ),
+        "w1 and w2 stand where x belongs: in x·w1 the slope by w1 is the other factor.": two_with(
+            inputs=lambda x, w1, w2: (w1, w2)
+        ),
+        "v is missing on the way back through h·v.": two_with(factors=lambda v1, v2, h1, h2: (1, 1)),
+        "each unit has its own v on the way back; here the two are exchanged.": two_with(
+            factors=lambda v1, v2, h1, h2: (v2, v1)
+        ),
+        "the way back to h takes h: in h·v the slope by h is the other factor, v.": two_with(
+            factors=lambda v1, v2, h1, h2: (h1, h2)
+        ),
+        "h is missing in dv1 and dv2: in h·v the slope by v is the other factor.": two_with(
+            heights=lambda h1, h2, v1, v2: (1, 1)
+        ),
+        "each v has its own h as slope; here the two are exchanged.": two_with(
+            heights=lambda h1, h2, v1, v2: (h2, h1)
+        ),
+        "dv1 and dv2 take v: in h·v the slope by v is the other factor, h.": two_with(
+            heights=lambda h1, h2, v1, v2: (v1, v2)
+        ),
+        "h and v are exchanged: in h·v the slope by v is h, and the slope by h is v.": two_with(
+            factors=lambda v1, v2, h1, h2: (h1, h2), heights=lambda h1, h2, v1, v2: (v1, v2)
         ),
         "the order is (dw1, dw2, dv1, dv2); here w and v are exchanged.": two_with(
-            order=lambda a, b, c, d: (c, d, a, b)
+            order=lambda dw1, dw2, dv1, dv2: (dv1, dv2, dw1, dw2)
         ),
         "the order is (dw1, dw2, dv1, dv2); here it goes unit by unit.": two_with(
-            order=lambda a, b, c, d: (a, c, b, d)
+            order=lambda dw1, dw2, dv1, dv2: (dw1, dv1, dw2, dv2)
         ),
-        "each unit has its own v on the way back; here the two are exchanged.": two_with(
-            factors=lambda a, b: (b, a)
-        ),
-        "v is missing on the way back through h·v.": two_with(factors=lambda a, b: (1, 1)),
-        "each v has its own h as slope; here the two are exchanged.": two_with(heights=lambda a, b: (b, a)),
-        "both units get the mask of the first.": two_with(masks=lambda a, b: (a > 0, a > 0)),
     },
     hints=[
         "Draw the boxes. Which of them lie between w1 and the loss?",
