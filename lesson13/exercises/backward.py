@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from lesson13.backward import add_grad
 from lesson13.checking import NO_AUTOGRAD, Truth, declare, rand, sets, with_g
 from lesson13.exercises.forward import error_of
 from lesson13.tools.report import Odd, of_type
@@ -256,6 +257,11 @@ def lin_grad(inp, out, w, b):
         tensor.g = gradient if old is None else old + gradient
 
 
+def lin_by_add_grad(**wrong: Callable) -> Callable:
+    "The same with add_grad, which refuses another shape."
+    return lin_with(lambda *pairs: [add_grad(*pair) for pair in pairs], **wrong)
+
+
 declare(
     "lin_grad",
     "08_backward",
@@ -269,6 +275,12 @@ declare(
     rule=NO_AUTOGRAD,
     mistakes=LAYER_MISTAKES
     | {
+        "out.g.T @ inp is w.g transposed; inp.T @ out.g has the shape of w.": lin_by_add_grad(
+            w=lambda i, o, w: o.g.T @ i
+        ),
+        "a gradient has the shape of its tensor: sum over the batch and nothing else, dim 0.": lin_by_add_grad(
+            b=lambda i, o, w: o.g.sum()
+        ),
         "b.g is not set.": lin_with(b=None),
         "inp.g is not set: without it the layers in front get nothing.": lin_with(inp=None),
         "w.g uses out, not out.g.": lin_with(w=lambda i, o, w: i.T @ o),
