@@ -35,7 +35,7 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     if 0 < longest < 5e-12:
         how = "by too short a step"
     elif (up & down).all():
-        how = BOTH_SIDES
+        how = BOTH_SIDES if longest < 5e-4 else "by too long a step"
     elif (up | down).all():
         how = "to one side only"
     else:
@@ -45,9 +45,10 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
         how = "in float32, which has too few digits for it"
     yield NUDGED, how
     yield "the gradient", gradient
+    yield KIND, str(getattr(gradient, "dtype", torch.float64))
 
 
-NUDGED = "the nudge of x"
+NUDGED, KIND = "the nudge of x", "the gradient's dtype"
 BOTH_SIDES = "to both sides, one element at a time"
 
 
@@ -87,22 +88,22 @@ def row_by_row(f: Callable, x: Tensor) -> Tensor:
 
 def not_put_back(f: Callable, x: Tensor) -> Tensor:
     "Every element is left where it was last."
-    slopes, flat, h = torch.zeros_like(x), x.view(-1), 1e-5
+    slopes, flat, step = torch.zeros_like(x), x.view(-1), 1e-5
     for i in range(x.numel()):
-        flat[i] += h
+        flat[i] += step
         up = f(x)
-        flat[i] -= 2 * h
-        slopes.view(-1)[i] = (up - f(x)) / (2 * h)
+        flat[i] -= 2 * step
+        slopes.view(-1)[i] = (up - f(x)) / (2 * step)
     return slopes
 
 # %% ../../nbs/exercises/chain_rule.ipynb #d161cc69
 def numerical_grad(f, x):
-    slopes, h = [], 1e-5
+    slopes, step = [], 1e-5
     for i in range(x.numel()):
         nudge = torch.zeros_like(x).flatten()
-        nudge[i] = h
+        nudge[i] = step
         nudge = nudge.reshape(x.shape)
-        slopes.append((f(x + nudge) - f(x - nudge)) / (2 * h))
+        slopes.append((f(x + nudge) - f(x - nudge)) / (2 * step))
     return torch.stack(slopes).reshape(x.shape)
 
 
@@ -110,7 +111,7 @@ declare(
     "numerical_grad",
     "05_chain_rule",
     "numerical_grad(f, x)",
-    "The slope of f with respect to each element of x, by central differences: f takes a tensor and returns a single number; x is float64, of any shape.",
+    "The slope of f with respect to each element of x, by central differences: f takes a tensor and returns a single number; x is float64, of any shape, and the result is like it.",
     cases=lambda: {
         "cubes of five numbers": {"f": lambda x: (x**3).sum(), "x": rand(5, seed=1).double()},
         "a steep product over (2, 3)": {
@@ -119,16 +120,16 @@ declare(
         },
         "a single number": {"f": lambda x: x.exp() * x, "x": torch.tensor(0.7, dtype=torch.float64)},
     },
-    truth=Truth(lambda f, x: {NUDGED: BOTH_SIDES, "the gradient": true_slopes(f, x)}),
+    truth=Truth(lambda f, x: {NUDGED: BOTH_SIDES, "the gradient": true_slopes(f, x), KIND: "torch.float64"}),
     run=run_numerical_grad,
     mistakes={
-        "only one side of x is measured (forward differences): use f(x + h) - f(x - h).": by_differences(
+        "only one side of x is measured (forward differences): use f(x + step) - f(x - step).": by_differences(
             lambda f, x, step: (f(x + 1e-7 * step) - f(x)) / 1e-7
         ),
-        "the rise is divided by h; from x - h to x + h the run is 2h.": by_differences(
+        "the rise is divided by the step; from x - step to x + step the run is twice as long.": by_differences(
             lambda f, x, step: 2 * central(f, x, step)
         ),
-        "the sign is turned round: it is f(x + h) - f(x - h).": by_differences(
+        "the sign is turned round: it is f(x + step) - f(x - step).": by_differences(
             lambda f, x, step: -central(f, x, step)
         ),
         "the rise is not divided by the run.": by_differences(lambda f, x, step: central(f, x, step) * 2e-5),
@@ -136,10 +137,10 @@ declare(
             x, central(f, x, torch.ones_like(x)).item()
         ),
         "the result is flat; it must have the shape of x.": by_differences(central, flat=True),
-        "h is far too large: the curve bends within the step.": by_differences(
+        "the step is too long: the curve bends within it; take about 1e-5.": by_differences(
             lambda f, x, s: central(f, x, s, 0.5)
         ),
-        "h is so small that x + h is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
+        "the step is so short that x + step is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-18)
         ),
         "every slope is 0: what is measured does not get into the result.": by_differences(
@@ -152,30 +153,30 @@ declare(
             by_differences(central)(f, x),
             x.add_(1e-3),
         )[0],
-        "this is PyTorch's autograd; here f is to be measured, at x + h and at x - h.": lambda f, x: (
+        "this is PyTorch's autograd; here f is to be measured, at x + step and at x - step.": lambda f, x: (
             true_slopes(f, x)
         ),
         "x is nudged up and down but not put back, so the next elements are measured elsewhere.": not_put_back,
         "range(len(x)) counts rows only, and a row is nudged as a whole; loop over range(x.numel()) and nudge a single element.": row_by_row,
-        "the nudge keeps the h of the elements before; start with new zeros for each i.": by_differences(
+        "the nudge keeps the step of the elements before; start with new zeros for each i.": by_differences(
             central, nudges=lambda single: single.cumsum(0)
         ),
     }
     | {
-        f"/ 2 * h divides by 2 and multiplies by h, here {h:g}; the run needs brackets: / (2 * h).": by_differences(
+        f"/ 2 * step divides by 2 and multiplies by the step, here {h:g}; the run needs brackets: / (2 * step).": by_differences(
             lambda f, x, step, h=h: h**2 * central(f, x, step, h)
         )
         for h in (1e-3, 1e-4, 1e-5, 1e-6)
     },
     hints=[
         "The slope in one element: how much does f change when only that element moves a little?",
-        "Take h around 1e-5, compute f at x + h and at x - h, and divide by 2h.",
-        "Loop over range(x.numel()). A nudge is a row of zeros with h in place i, reshaped to x.shape; reshape the stacked slopes too.",
+        "Take a step of about 1e-5, compute f at x + step and at x - step, and divide by twice the step.",
+        "Loop over range(x.numel()). A nudge is a row of zeros with the step in place i, reshaped to x.shape; reshape the stacked slopes too.",
     ],
     answer=numerical_grad,
     minutes=20,
     level=2,
-    reason="Each element is nudged alone, up and down by h: two calls of f for each, so 20 calls for ten numbers. The rise over 2h is the slope, and its error shrinks like h².",
+    reason="Each element is nudged alone, up and down by a step: two calls of f for each, so 20 calls for ten numbers. The rise over twice the step is the slope, and its error shrinks like the step's square.",
 )
 
 # %% ../../nbs/exercises/chain_rule.ipynb #2622278f
@@ -280,7 +281,7 @@ declare(
     "walk_back(slopes)",
     "x goes through a chain of boxes and becomes y; slopes lists their local slopes, the first box first. Return a list with the gradient of every number on the way, how fast y moves with it: first that of x, last that of y itself. It is one longer than slopes.",
     cases=lambda: {
-        "the chain of the chapter": {"slopes": [2.0, 1.0, 0.856, 0.76]},
+        "the chapter's chain, rounded": {"slopes": [2.0, 1.0, 0.856, 0.76]},
         "a single box": {"slopes": [-3.0]},
         "a flat box": {"slopes": [2.0, 0.0, -1.5]},
         "negative slopes": {"slopes": [-2.0, 0.5, -0.25, 4.0, 3.0]},
