@@ -307,6 +307,12 @@ declare(
         "the total is divided by len(x); order may name fewer rows: divide by len(order).": lambda x, y, order, n, step: (
             sum(step(x[rows], y[rows]) * len(rows) for rows in order.split(n)) / len(x)
         ),
+        "the short batch counts as a full one; multiply each loss by its own rows, not by batch_size.": (
+            lambda x, y, order, n, step: sum(step(x[r], y[r]) * n for r in order.split(n)) / len(order)
+        ),
+        "each loss is multiplied by batch_size and the total divided by len(x); multiply by the batch's own rows, and divide by len(order).": (
+            lambda x, y, order, n, step: sum(step(x[r], y[r]) * n for r in order.split(n)) / len(x)
+        ),
         "only the first batch is trained on: return stands inside the loop.": epoch_with(
             lambda order, n: order.split(n)[:1]
         ),
