@@ -112,8 +112,9 @@ def judge_split(inputs: dict, values: dict) -> str | None:
     if not all(isinstance(part, tuple) and all(map(is_index, part)) for part in parts):
         return f"It returned {' and '.join(map(describe, parts))}; expected two lists of positions."
     train, valid = ([int(place) for place in part] for part in parts)
-    if sorted(train + valid) == sorted(y.tolist()):
-        return "The two parts together are the labels themselves; their positions are asked for, 0 to n - 1."
+    repeated = any(len(set(part)) < len(part) for part in (train, valid))
+    if repeated and set(train + valid) <= set(y.tolist()):
+        return "The parts hold nothing but labels, some repeated; positions are asked for, 0 to n - 1."
     if wrong := judge_places(len(y), train, valid):
         return wrong
     unfair = judge_fifths(y, valid)
@@ -123,6 +124,8 @@ def judge_split(inputs: dict, values: dict) -> str | None:
 
 def judge_places(n: int, train: list, valid: list) -> str | None:
     "Is each position in one part, once?"
+    if valid and train == [~place for place in valid]:
+        return "train is ~ of the positions in valid, negative numbers; ~ gives the rest only of yes and no."
     if wrong := sorted(set(train + valid) - set(range(n))):
         return f"{wrong[0]} is not a position; there are {n} examples, 0 to {n - 1}."
     if both := sorted(set(train) & set(valid)):
@@ -164,9 +167,11 @@ def random_places(n: int, k: int) -> list[int]:
 
 # %% ../../nbs/exercises/data.ipynb #b5d48cd8
 def stratified_split(y):
-    valid = y.argsort(stable=True)[::5].tolist()
-    train = [place for place in range(len(y)) if place not in valid]
-    return train, valid
+    in_valid = torch.zeros(len(y), dtype=torch.bool)
+    for label in y.unique():
+        places = (y == label).nonzero().flatten()
+        in_valid[places[::5]] = True
+    return ~in_valid, in_valid
 
 
 declare(
@@ -219,13 +224,13 @@ declare(
     },
     hints=[
         "If all examples of one label stood side by side, which of them would you take?",
-        "y.argsort(stable=True) gives the positions in the order of the labels; [::5] takes every fifth.",
-        "train is every position that is not in valid.",
+        "(y == label).nonzero().flatten() gives the positions of one label; [::5] takes every fifth.",
+        "Write True there in a tensor of no, in_valid; train is ~in_valid.",
     ],
     answer=stratified_split,
     minutes=15,
     level=2,
-    reason="Sorted by label, every fifth position takes a fifth of each; what is not in valid is left for train.",
+    reason="Every fifth position of each label is a fifth of each; what is not in valid is left for train.",
 )
 
 # %% ../../nbs/exercises/data.ipynb #58c425ca
