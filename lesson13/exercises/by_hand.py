@@ -73,7 +73,7 @@ def walk_one(x1, x2, t, w1, w2, b, v):
     s = x1 * w1 + x2 * w2 + b
     h = max(s, 0.0)
     dy = 2 * (v * h - t)
-    ds = dy * v * (s > 0)
+    ds = dy * v * (1.0 if s > 0 else 0.0)
     return ds * x1, ds * x2, ds, dy * h
 
 
@@ -133,6 +133,17 @@ declare(
         "v and h are exchanged: in y = v·h the slope by v is h, and the slope by h is v.": walk_with(
             dh=lambda dy, h, v: dy * h, dv=lambda dy, h, s, v: dy * v
         ),
+        "each factor is passed on as its own slope; in a product the slope by one factor is the other one.": walk_with(
+            dh=lambda dy, h, v: dy * h,
+            dv=lambda dy, h, s, v: dy * v,
+            factors=lambda x1, x2, w1, w2: (w1, w2),
+        ),
+        "e is the -3 of the chapter's network; calculate s, h and e inside the function.": walk_with(
+            dy=lambda y, t: 2 * -3.0
+        ),
+        "s, h and e are those of the chapter's network; calculate them inside the function.": walk_with(
+            relu=lambda s: 4.0, dy=lambda y, t: 2 * -3.0, on=lambda s: 1.0
+        ),
         "db is multiplied by the inputs; b is only added, so its slope is 1.": walk_with(
             db=lambda ds, x1, x2, b: ds * x1 * x2
         ),
@@ -186,7 +197,7 @@ def two_with(
 def walk_two(x, t, w1, w2, v1, v2):
     h1, h2 = max(x * w1, 0.0), max(x * w2, 0.0)
     dy = 2 * (h1 * v1 + h2 * v2 - t)
-    ds1, ds2 = dy * v1 * (h1 > 0), dy * v2 * (h2 > 0)
+    ds1, ds2 = dy * v1 * (1.0 if h1 > 0 else 0.0), dy * v2 * (1.0 if h2 > 0 else 0.0)
     return ds1 * x, ds2 * x, dy * h1, dy * h2
 
 
@@ -249,6 +260,11 @@ declare(
         ),
         "h and v are exchanged: in h·v the slope by v is h, and the slope by h is v.": two_with(
             factors=lambda v1, v2, h1, h2: (h1, h2), heights=lambda h1, h2, v1, v2: (v1, v2)
+        ),
+        "each factor is passed on as its own slope; in a product the slope by one factor is the other one.": two_with(
+            factors=lambda v1, v2, h1, h2: (h1, h2),
+            inputs=lambda x, w1, w2: (w1, w2),
+            heights=lambda h1, h2, v1, v2: (v1, v2),
         ),
         "the order is (dw1, dw2, dv1, dv2); here w and v are exchanged.": two_with(
             order=lambda dw1, dw2, dv1, dv2: (dv1, dv2, dw1, dw2)
