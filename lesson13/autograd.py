@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from .forward import lin, mse, relu
 
 # %% ../nbs/10_autograd.ipynb #ddd18f77
+#| code-fold: true
+#| code-summary: "Show Linear"
 class Linear(nn.Module):
     "`x @ w + b`, with `w` (n_in, n_out) and `b` (n_out,) as everywhere in the course."
 

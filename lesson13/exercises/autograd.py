@@ -9,6 +9,7 @@ __all__ = []
 #| code-fold: true
 import inspect
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -245,6 +246,9 @@ declare(
         "b's gradient is not summed over the batch: backward returns (n, n_out) for a b of (n_out,). PyTorch adds the rows up here, unasked.": linear_function(
             lambda x, w, g: three(x, w, g, b=g)
         ),
+        "b's gradient keeps an axis of length 1: backward returns (1, n_out) for a b of (n_out,). Sum without keepdim.": linear_function(
+            lambda x, w, g: three(x, w, g, b=g.sum(0, keepdim=True))
+        ),
         "b's gradient is averaged over the batch; it must be summed.": linear_function(
             lambda x, w, g: three(x, w, g, b=g.mean(0))
         ),
@@ -273,7 +277,7 @@ declare(
         "a gradient that is not needed leaves its place empty; put None there, so that three are returned.": as_needed(
             lambda found, needed: found[: sum(needed)]
         ),
-        "out_g @ w.T is computed for data too: return None for inp where ctx.needs_input_grad[0] is false.": linear_function(
+        "out_g @ w.T is computed for data too: return None for inp where ctx.needs_input_grad[0] is false. (Without the [0] it is a tuple, which always counts as true.)": linear_function(
             three
         ),
         "None stands where a gradient is needed, and a gradient where it is not.": as_needed(
@@ -392,6 +396,9 @@ declare(
         "lr is not used.": leaf_step(lambda p, lr: p.sub_(p.grad)),
         ".grad is cleared before the step, so nothing is left to step by.": leaf_step(lambda p, lr: None),
         "a parameter that the loss did not use has None as its .grad: skip it.": leaf_step(skip=False),
+        "the loop ends at the first .grad that is None: continue goes on with the next parameter, break does not.": lambda params, lr: (
+            leaf_step()(takewhile(lambda p: p.grad is not None, params), lr)
+        ),
         "only the first parameter moves; go through all of them.": lambda params, lr: leaf_step()(
             params[:1], lr
         ),
