@@ -151,7 +151,7 @@ def test_a_prediction_hides_the_next_output_but_no_live_picture(open_page):
     shown = open_page("http://site.test/chain_rule.html", site=SITE)
     n_hidden = shown.locator(".waits").count()
     assert n_hidden > 5 and shown.locator(".waits .l13-live").count() == 0
-    answer = shown.get_by_text("a + 0.001: d goes to")
+    answer = shown.get_by_text("a + 0.001: d goes from")
     assert not answer.is_visible()
     shown.get_by_role("button", name="Show what happens").first.click()
     assert answer.is_visible() and shown.locator(".waits").count() < n_hidden
