@@ -804,9 +804,9 @@ def guess(name: str, trial: "Trial") -> str:
     ):
         if any(hits):  # the case that is shown is the first wrong one
             return f"{'There' if hits[0] else 'In another case there'} is {what}"
-    if wrong and all((got == 0).all() for got, _ in wrong):
-        return "Every element is 0."
     single = all(want.numel() == 1 for _, want in wrong)
+    if wrong and all((got == 0).all() for got, _ in wrong):
+        return f"{name} is 0." if single else "Every element is 0."
     return factor_in_words([factor(got.double(), want.double()) for got, want in wrong], single)
 
 # %% ../nbs/90_checking.ipynb #7c27363f

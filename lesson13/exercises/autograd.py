@@ -280,6 +280,12 @@ declare(
         "out_g @ w.T is computed for data too: return None for inp where ctx.needs_input_grad[0] is false. (Without the [0] it is a tuple, which always counts as true.)": linear_function(
             three
         ),
+        "inp's place is decided by needs_input_grad[1], which is about w; inp comes first, [0].": as_needed(
+            lambda found, needed: (found[0] if needed[1] else None, *found[1:])
+        ),
+        "inp gets None where it needs a gradient, and a gradient where it needs none.": as_needed(
+            lambda found, needed: (None if needed[0] else found[0], *found[1:])
+        ),
         "None stands where a gradient is needed, and a gradient where it is not.": as_needed(
             lambda found, needed: tuple(
                 None if need else one for one, need in zip(found, needed, strict=True)

@@ -160,7 +160,7 @@ declare(
     "relu_grad",
     "08_backward",
     "relu_grad(inp, out)",
-    "out = relu(inp) and out.g is known: set inp.g, or add to it if it is there; 0 where inp is exactly 0.",
+    "out = relu(inp) and out.g is known: set inp.g, and where there is one already add to it; 0 where inp is exactly 0.",
     cases=lambda: {
         "negatives and zeros, 4 × 3": relu_case(4, 3, seed=1),
         "a batch of one": relu_case(1, 4, seed=2),
@@ -237,6 +237,9 @@ LAYER_MISTAKES = {
     "w.g is divided by the batch size; the loss has divided already.": lin_with(
         w=lambda i, o, w: i.T @ o.g / len(i)
     ),
+    "w.g and b.g are divided by the batch size; the loss has divided already.": lin_with(
+        w=lambda i, o, w: i.T @ o.g / len(i), b=lambda i, o, w: o.g.mean(0)
+    ),
     "w.g holds one gradient for each example; they must be summed over the batch.": lin_with(
         w=lambda i, o, w: i[:, :, None] * o.g[:, None]
     ),
@@ -266,7 +269,7 @@ declare(
     "lin_grad",
     "08_backward",
     "lin_grad(inp, out, w, b)",
-    "out = inp @ w + b and out.g is known: set inp.g, w.g and b.g, or add to those that are there.",
+    "out = inp @ w + b and out.g is known: set inp.g, w.g and b.g, and where there is one already add to it.",
     cases=lambda: {title: lin_case(*sizes) for title, sizes in LAYER_CASES.items()},
     truth=Truth(
         gradient_of=lambda inp, out, w, b: ((inp @ w + b) * out.g).sum(), gradients=("w.g", "b.g", "inp.g")

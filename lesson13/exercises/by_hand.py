@@ -94,6 +94,10 @@ declare(
     mistakes={
         "the 2 of the square is missing: the slope of e² is 2e.": walk_with(dy=lambda y, t: y - t),
         "the error has the wrong sign: e is y - t, not t - y.": walk_with(dy=lambda y, t: 2 * (t - y)),
+        "the 2 of the square is missing, and e is y - t, not t - y.": walk_with(dy=lambda y, t: t - y),
+        "the mask looks at y; relu's slope is 1 where s is above 0, and 0 elsewhere.": walk_with(
+            dh=lambda dy, h, v: dy * v * (v * h > 0), on=lambda s: 1.0
+        ),
         "the walk starts with dy = 1; dy is 2 (y - t).": walk_with(dy=lambda y, t: 1.0),
         "the square itself is passed on; its slope is 2 (y - t).": walk_with(dy=lambda y, t: (y - t) ** 2),
         "the relu passes everything on; where s is negative its slope is 0.": walk_with(on=lambda s: 1.0),

@@ -68,6 +68,12 @@ declare(
         "the pictures are unrolled column by column; row 0 comes first, then row 1.": lambda x: (
             x.transpose(1, 2).flatten(1) / 255
         ),
+        "the pictures are unrolled column by column, and not divided by 255; row 0 comes first, then row 1.": lambda x: (
+            x.transpose(1, 2).flatten(1).float()
+        ),
+        "reshape(-1, n) cuts rows of n numbers, and .T mixes the pictures; each picture is a row: reshape(n, -1).": lambda x: (
+            x.reshape(-1, len(x)).T / 255
+        ),
         "rows and columns are swapped: a row is a picture, a column a pixel.": lambda x: x.flatten(1).T / 255,
         "reshape(-1, n) makes n columns; rows come first, reshape(n, -1).": lambda x: (
             x.reshape(-1, len(x)) / 255

@@ -316,6 +316,9 @@ declare(
         "part comes after the sum, where it multiplies the others' gradients too: multiply before all_reduce.": by_one_message(
             lambda flat, part: flat, lambda flat, grads, part: pieces(flat * part, grads)
         ),
+        "the sum is divided by the number of gradients; a worker counts by its part: multiply by it before all_reduce.": by_one_message(
+            lambda flat, part: flat, lambda flat, grads, part: pieces(flat / len(grads), grads)
+        ),
         "part is used twice, before the message and after it.": by_one_message(
             read=lambda flat, grads, part: pieces(flat * part, grads)
         ),

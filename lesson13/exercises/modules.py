@@ -449,21 +449,31 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
     yield "model(x)", what_came(answer, out)
     if isinstance(out, Tensor):
         out.g = inputs["upstream"].clone()
-        try:
-            model.backward()
-        except Exception as error:
-            in_turn = [*range(len(inputs["layers"]))][::-1]
-            if order == in_turn[: len(order)]:
-                raise
-            yield BACK, (*order, "an error")  # of the layer that went out of turn
-            raise RuntimeError(f"out of turn: {order}") from error  # other orders are other mistakes
-        yield BACK, tuple(order)
+        yield from go_back(BACK, model, order, len(inputs["layers"]))
         yield "x.g", look_up(inputs, "x.g")
-        yield AGAIN, model(inputs["x"])
+        out = model(inputs["x"])
+        yield AGAIN, out
+        out.g = inputs["upstream"].clone()
+        yield from go_back(BACK_AGAIN, model, order, len(inputs["layers"]))
 
 
 BACK = "the order in which the layers go backward"
 AGAIN = "model(x) in a second pass"
+BACK_AGAIN = BACK + " in a second pass"
+
+
+def go_back(name: str, model, order: list, n_layers: int) -> Iterator:
+    "The places of the layers, as it is their turn."
+    order.clear()
+    try:
+        model.backward()
+    except Exception as error:
+        in_turn = [*range(n_layers)][::-1]
+        if order == in_turn[: len(order)]:
+            raise
+        yield name, (*order, "an error")  # of the layer that went out of turn
+        raise RuntimeError(f"out of turn: {order}") from error  # other orders are other mistakes
+    yield name, tuple(order)
 
 
 def through(layers: list, x: Tensor) -> Tensor:
@@ -495,6 +505,32 @@ def sequential_class(
                 layer.backward()
 
     return Chain
+
+
+class ReversedOnce(sequential_class()):
+    "Makes the way back once, in __init__."
+
+    def __init__(self, *layers):
+        self.layers, self.back = layers, reversed(layers)
+
+    def backward(self):
+        for layer in self.back:
+            layer.backward()
+
+
+class NotesAll(sequential_class()):
+    "Notes the layers that ran, and never empties the list."
+
+    def __init__(self, *layers):
+        self.layers, self.ran = layers, []
+
+    def __call__(self, x):
+        self.ran += self.layers
+        return chained(self.layers, x)
+
+    def backward(self):
+        for layer in reversed(self.ran):
+            layer.backward()
 
 
 class TurnsRound(sequential_class()):
@@ -543,7 +579,7 @@ declare(
     truth=Truth(
         lambda layers, x, upstream: (
             {name: through(layers, x) for name in ("model(x)", AGAIN)}
-            | {BACK: tuple(range(len(layers)))[::-1]}
+            | {name: tuple(range(len(layers)))[::-1] for name in (BACK, BACK_AGAIN)}
         ),
         gradient_of=lambda layers, x, upstream: (through(layers, x) * upstream).sum(),
         gradients=("x.g",),
@@ -575,6 +611,8 @@ declare(
             lambda layers, x: [x := layer(x) for layer in layers]
         ),
         "self.layers.reverse() turns the list itself round, so the second pass runs from the last layer to the first; reversed(self.layers) leaves it as it is.": TurnsRound,
+        "in the second pass no layer goes backward: reversed(layers) is used up after one. Call reversed in backward.": ReversedOnce,
+        "in the second pass the layers go backward twice, since the list of those that ran still holds the first.": NotesAll,
         NO_RETURN: silent(sequential_class()),
     },
     hints=[

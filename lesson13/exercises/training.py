@@ -166,6 +166,9 @@ declare(
         "the end is i + batch_size - 1, but a slice's end is not included.": slices(
             lambda n, size: range(0, n, size), lambda i, n, size: i + size - 1
         ),
+        "the end is one too small: a slice's end is not included.": slices(
+            lambda n, size: range(0, n, size), lambda i, n, size: min(i + size, n) - 1
+        ),
         "the end is i + batch_size + 1: neighbours share an index.": slices(
             lambda n, size: range(0, n, size), lambda i, n, size: i + size + 1
         ),
@@ -288,6 +291,9 @@ declare(
         ),
         "the labels come as they stand, not in the order of the rows.": epoch_with(
             labels=lambda y, rows, i, n: y[i * n : i * n + len(rows)]
+        ),
+        "the labels are the next batch_size as they stand; take y[order[…]], as for x.": epoch_with(
+            labels=lambda y, rows, i, n: y[i * n : (i + 1) * n]
         ),
         "every batch counts the same; weigh each batch's loss by its rows.": epoch_with(
             mean=lambda losses, sizes: sum(losses) / len(losses)
