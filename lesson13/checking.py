@@ -501,7 +501,7 @@ class AlarmClock:
         raise TimeUp
 
     def trace(self, frame, event, argument):
-        if self.on and event == "line":
+        if self.on and event == "line" and is_inside_answer(frame):
             raise TimeUp
         return self.trace
 
