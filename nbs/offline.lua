@@ -51,6 +51,7 @@ function Image(image)
   has_preview = true
   local width, height = string.unpack(">I4I4", head, 17)
   image.attributes.width, image.attributes.height = tostring(width), tostring(height) -- its place is kept until it is there
+  image.classes:insert("img-fluid") -- Quarto leaves it out where an image has a size
   if width <= 600 then image.classes:insert("narrow") end
   image.attributes.style = ("--wide: %dpx"):format(math.max(430, 0.8 * width // 1))
   return image
@@ -165,9 +166,12 @@ local function entries()
   return places
 end
 
--- The first mention of such a name on a page leads there.
-local function linked(blocks)
+-- The first mention of such a name on a page leads there, unless the page defines one of its own or PyTorch's is meant.
+local function linked(blocks, defined)
   local places, own = entries(), pandoc.path.filename(PANDOC_STATE.output_file or "")
+  for name, place in pairs(places) do
+    if defined[name] and place.page ~= own then places[name] = nil end
+  end
   local function keep(element) return element, false end
   local function link(code)
     local name = code.text:gsub("%(%)$", "")
@@ -177,7 +181,14 @@ local function linked(blocks)
     local page = place.page == own and "" or quarto.project.offset .. "/" .. place.page
     return pandoc.Link(code, page .. "#" .. place.id, "", { class = "name" }), false
   end
-  return blocks:walk({ traverse = "topdown", Header = keep, Link = keep, Code = link })
+  local function theirs(inlines)
+    for i = 3, #inlines do
+      if inlines[i].t == "Code" and inlines[i - 2].text == "PyTorch’s" then inlines[i] = pandoc.Span({ inlines[i] }, { class = "theirs" }) end
+    end
+    return inlines
+  end
+  local function keep_theirs(span) if span.classes:includes("theirs") then return span, false end end
+  return blocks:walk({ Inlines = theirs }):walk({ traverse = "topdown", Header = keep, Link = keep, Span = keep_theirs, Code = link })
 end
 
 function Pandoc(doc)
@@ -190,6 +201,6 @@ function Pandoc(doc)
     end
     return blocks
   end })
-  doc.blocks = linked(doc.blocks)
+  doc.blocks = linked(doc.blocks, found)
   return doc
 end

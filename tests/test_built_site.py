@@ -197,6 +197,27 @@ def test_a_phone_keeps_short_code_whole_and_small_figures_narrow(open_page):
     assert set(shown.locator("main figure img.narrow").evaluate_all(fits)) == {True}
 
 
+@pytest.mark.parametrize("width", [1280, 380])
+def test_figures_keep_their_shape(open_page, width):
+    "Whatever room there is; an image that carries its size is stretched otherwise."
+    for name in ("index", "matmul", "training", "language_model"):
+        shown = open_page(f"http://site.test/{name}.html", site=SITE, width=width)
+        shown.evaluate(
+            "document.querySelectorAll('img[loading=lazy]').forEach(image => { image.loading = 'eager'; })"
+        )
+        shown.wait_for_function("[...document.querySelectorAll('main img')].every(image => image.complete)")
+        bent = """images => images.filter(image => image.checkVisibility() && !image.closest('.l13-live')).map(image =>
+            image.getBoundingClientRect().width / image.getBoundingClientRect().height / (image.naturalWidth / image.naturalHeight))"""
+        shapes = shown.locator("main :is(figure, p) img").evaluate_all(bent)
+        assert shapes and all(shape == pytest.approx(1, rel=0.02) for shape in shapes), (name, shapes)
+
+
+def test_a_phone_has_the_contents_in_a_fold(open_page):
+    shown = open_page("http://site.test/training.html", site=SITE, width=380)
+    shown.locator(".contents-below summary").click()
+    assert shown.locator(".contents-below a").first.is_visible()
+
+
 def test_the_rest_of_a_long_line_hangs_below_its_beginning(open_page):
     "Also on paper, where no line may be cut off; and no line runs below the copy button."
     shown = open_page("http://site.test/data.html", site=SITE, width=1280)

@@ -325,7 +325,7 @@ declare(
     "Loader",
     "13_learner",
     "Loader(x, y, batch_size, shuffle)",
-    "A class to go through with `for x_batch, y_batch in loader`, again and again: batches of batch_size rows, the last as short as it comes, each row once an epoch. With shuffle the rows come in a new random order each time, else as they stand.",
+    "A class to go through with for x_batch, y_batch in loader, again and again: batches of batch_size rows, the last as short as it comes, each row once an epoch. With shuffle the rows come in a new random order each time, else as they stand.",
     cases=lambda: {
         "20 rows, as they stand": loader_case(20, 8, False),
         "20 rows, shuffled": loader_case(20, 8, True),

@@ -165,7 +165,7 @@ class Progress:
         kept = (
             f"Kept in {path}."
             if path
-            else "Kept for this session only: this is no learner's folder. `make learn` makes one."
+            else "Kept for this session only: this is no learner's folder. make learn makes one."
         )
         return ["■ passed  ◧ tried  □ not yet", *repeat, kept, *self.notices]
 
