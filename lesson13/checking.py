@@ -792,15 +792,11 @@ def guess(name: str, trial: "Trial") -> str:
         if comparable(got.values.get(name), want.values.get(name))
     ]
     wrong = [(got, want) for got, want in pairs if want.dtype != torch.bool and not same(got, want)]
+    nans = [got.isnan().any() for got, _ in wrong]
+    infinities = [(got.isinf() & want.isfinite()).any() for got, want in wrong]
     for hits, what in (
-        (
-            [got.isnan().any() for got, _ in wrong],
-            "a nan: 0/0, inf - inf or the logarithm of a negative number.",
-        ),
-        (
-            [(got.isinf() & want.isfinite()).any() for got, want in wrong],
-            "an infinity: exp of a large number, the logarithm of 0, or a division by 0.",
-        ),
+        (nans, "a nan: 0/0, inf - inf or the logarithm of a negative number."),
+        (infinities, "an infinity: exp of a large number, the logarithm of 0, or a division by 0."),
     ):
         if any(hits):  # the case that is shown is the first wrong one
             return f"{'There' if hits[0] else 'In another case there'} is {what}"

@@ -145,6 +145,17 @@ def test_a_name_of_the_course_leads_to_its_entry():
     assert '<a href="./modules.html#linear" class="name"><code>Linear</code></a>' in page
     assert page.count('<a href="#collate" class="name">') == 1 < page.count("<code>collate</code>")
     assert not re.search(r'class="name"><code>(backward|step|forward)\b', page)
+    assert "PyTorch’s" in page and not re.search(r'PyTorch’s\s+<a href="[^"]*" class="name"', page)
+
+
+def test_a_page_holds_each_kind_of_live_picture_once(open_page):
+    page = text(SITE / "chain_rule.html")
+    kinds = re.findall(r'class="l13-live live-(\w+)"', page)
+    assert len(kinds) > len(set(kinds)) > 1
+    assert {page.count(f"window.picture_{kind} =") for kind in kinds} == {1}
+    shown = open_page("http://site.test/chain_rule.html", site=SITE)
+    states = "pictures => pictures.map(picture => picture.dataset.live)"
+    assert shown.locator(".l13-live").evaluate_all(states) == ["on"] * len(kinds)
 
 
 def test_a_prediction_hides_the_next_output_but_no_live_picture(open_page):

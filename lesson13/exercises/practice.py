@@ -313,7 +313,7 @@ def trained(
 
 
 ON_THIS_PAGE = without("backward", "grad", "linear", *READY_MADE)
-ON_THIS_PAGE.words = "Only with PyTorch's tensor operations and the parts that you wrote on this page, not with its softmax, logsumexp, losses or autograd."
+ON_THIS_PAGE.words = "Only with PyTorch's tensor operations and the parts that you wrote on this page, not with its linear, softmax, logsumexp, losses or autograd."
 
 # %% ../../nbs/exercises/practice.ipynb #ef12c8b2
 def train_mine(digits):
