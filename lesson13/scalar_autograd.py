@@ -218,12 +218,9 @@ class Neuron(Module):
         self.b = Value(0.0)
         self.nonlin = nonlin
 
-    def __call__(self, x: Iterable[Value | float]) -> Value:
+    def __call__(self, x):
         act = weighted_sum(self.w, x, self.b)
         return act.relu() if self.nonlin else act
-
-    def __repr__(self) -> str:
-        return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
 
 # %% ../nbs/07_scalar_autograd.ipynb #61d6c9aa
 class Layer(Module):
@@ -232,13 +229,10 @@ class Layer(Module):
     def __init__(self, nin: int, nout: int, nonlin: bool = True):
         self.neurons = [Neuron(nin, nonlin) for _ in range(nout)]
 
-    def __call__(self, x: Iterable[Value | float]) -> Value | list[Value]:
+    def __call__(self, x):
         x = [_value(v) for v in x]  # one leaf for all neurons
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
-
-    def __repr__(self) -> str:
-        return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
 
 class MLP(Module):
@@ -249,13 +243,27 @@ class MLP(Module):
         last = len(nouts) - 1
         self.layers = [Layer(nins[i], nout, nonlin=i != last) for i, nout in enumerate(nouts)]
 
-    def __call__(self, x: Iterable[Value | float]) -> Value | list[Value]:
+    def __call__(self, x):
         for layer in self.layers:
             x = layer([x] if isinstance(x, Value) else x)
         return x
 
-    def __repr__(self) -> str:
-        return f"MLP of [{', '.join(map(str, self.layers))}]"
+# %% ../nbs/07_scalar_autograd.ipynb #69689658
+#| code-fold: true
+#| code-summary: "Show what they print"
+@patch
+def __repr__(self: Neuron):
+    return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+@patch
+def __repr__(self: Layer):
+    return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+@patch
+def __repr__(self: MLP):
+    return f"MLP of [{', '.join(map(str, self.layers))}]"
 
 # %% ../nbs/07_scalar_autograd.ipynb #6e508e00
 @patch
