@@ -95,8 +95,8 @@ class Linear(Module):
         "A layer around tensors that you have. `ValueError` if they do not fit together."
         if b.shape != w.shape[1:]:
             raise ValueError(f"Linear.from_weights: w is {tuple(w.shape)}, but b is {tuple(b.shape)}")
-        layer = cls.__new__(cls)  # without __init__, which would draw weights
-        layer.w, layer.b = w, b
+        layer = cls(*w.shape, seed=0)
+        layer.w, layer.b = w, b  # in place of those that were drawn
         return layer
 
     def forward(self, x):
