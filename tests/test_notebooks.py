@@ -43,7 +43,7 @@ if sys.platform == "linux":
 del only_this_machine, sys, torch
 """
 QUICK = 0.1  # seconds; such a cell runs a third time
-AGAIN = 12  # seconds that the second run may take: the cells of a notebook's beginning, mostly all
+AGAIN = 5  # seconds that the second run may take: all cells of most notebooks, the beginning of the long ones
 MARKER = re.compile(r"^`?(<{7}|={7}|>{7})( |`|$)", re.M)
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

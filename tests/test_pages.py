@@ -6,6 +6,7 @@ import pytest
 
 NBS = Path(__file__).resolve().parent.parent / "nbs"
 NOTEBOOKS = sorted(p.relative_to(NBS).with_suffix("").as_posix() for p in NBS.rglob("[!_.]*.ipynb"))
+SELDOM = ("exercises/", "tools/")  # pages that few open: looked at in the longer run
 
 
 def states(page):
@@ -29,7 +30,9 @@ def wait_for(page, theme):
     page.wait_for_function(f"document.querySelectorAll('.l13-live:not([data-theme={theme}])').length === 0")
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith(SELDOM)) for name in NOTEBOOKS]
+)
 def test_on_a_phone_and_on_a_wide_screen(open_notebook, assert_narrow, axe, name):
     page = open_notebook(name, width=380)
     assert_narrow(page)
