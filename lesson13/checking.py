@@ -785,7 +785,7 @@ def agrees_in_case(name: str, case: int, trial: "Trial", outcomes: list[Outcome]
 
 # %% ../nbs/90_checking.ipynb #b6439014
 def guess(name: str, trial: "Trial") -> str:
-    "What the numbers alone show: nan, infinity, zeros, a constant factor."
+    "What the numbers alone show: nan, infinity, zeros, a constant factor, a pattern."
     pairs = [
         (got.values[name], want.values[name])
         for got, want in zip(trial.got, trial.want, strict=False)
@@ -803,7 +803,8 @@ def guess(name: str, trial: "Trial") -> str:
     single = all(want.numel() == 1 for _, want in wrong)
     if wrong and all((got == 0).all() for got, _ in wrong):
         return f"{name} is 0." if single else "Every element is 0."
-    return factor_in_words([factor(got.double(), want.double()) for got, want in wrong], single)
+    in_words = factor_in_words([factor(got.double(), want.double()) for got, want in wrong], single)
+    return in_words or pattern_in_words(wrong)
 
 # %% ../nbs/90_checking.ipynb #7c27363f
 def comparable(got: Any, want: Any) -> bool:
@@ -834,6 +835,28 @@ def is_a_size(factor: float) -> bool:
     "Is it 1, 2, 3, … or 1/2, 1/3, …, of either sign?"
     large = max(abs(factor), 1 / abs(factor)) if factor else math.inf
     return large < 10_000 and abs(large - round(large)) < 1e-3 * large
+
+# %% ../nbs/90_checking.ipynb #e0977e7d
+def left_out(got: Tensor, want: Tensor) -> bool:
+    "Are the wrong elements 0? (Not all are: that was asked before.)"
+    return bool((got[~near(got, want)] == 0).all())
+
+
+PATTERNS = {
+    "Rows and columns are swapped.": lambda got, want: want.ndim == 2 and same(got, want.T),
+    "The elements are right, and in reverse order.": lambda got, want: same(got, want.flip(0)),
+    "Each holds the sum of those before it too: is a total set back to 0 for each?": lambda got, want: same(
+        got, want.cumsum(0)
+    ),
+    "Those that are wrong are 0, the others are right: does a loop end early, or a condition leave them out?": left_out,
+}
+
+
+def pattern_in_words(wrong: list[tuple[Tensor, Tensor]]) -> str:
+    "A sentence that fits every wrong case, or an empty one."
+    wrong = [(got.double(), want.double()) for got, want in wrong if want.ndim]
+    fits = lambda test: bool(wrong) and all(test(got, want) for got, want in wrong)
+    return next((sentence for sentence, test in PATTERNS.items() if fits(test)), "")
 
 # %% ../nbs/90_checking.ipynb #3c9a7476
 @dataclass

@@ -780,6 +780,7 @@ class ListOfChanges(OneList):
             layer.backward()
 
 
+right_slope = checking.find("curve_slope").answer
 SAID = [
     ("relu_grad", from_the_wrong_side, "Is it the right tensor?"),
     ("relu", lambda x: max(x, 0), "one yes or no"),
@@ -801,6 +802,10 @@ SAID = [
     ("training_step", lambda x, t, w, b, lr: w.requires_grad_().sub_(1), "torch.no_grad()"),
     ("training_step", lambda x, t, w, b, lr: print("x" * 200), "x" * 60 + "…"),
     ("lin", lambda x, w, b: 10**400, "a whole number"),
+    ("curve_slope", lambda x, s, i, w: right_slope(x, s, i, w).cumsum(0), "a total set back to 0"),
+    ("matmul_dot", lambda a, b: torch.cat([a[:1] @ b, 0 * a[1:] @ b]), "does a loop end early"),
+    ("matmul_einsum", lambda a, b: torch.einsum("ik,kj->ij", b, a), "in which the operands are given"),
+    ("softmax", lambda x: x.softmax(1) if x.ndim > 1 else x.max(1), "dim=-1 is the last"),
 ]
 
 

@@ -141,6 +141,8 @@ OFTEN_MEANS = {
     "'NoneType'": "Something is None here: a .g or .grad that nothing has set, or what a function without return gives.",
     "return_types": "max(dim) gives a pair, (values, indices); you want one of the two.",
     "could not infer output dtype": "True and False have no mean; make numbers of them first, with .float().",
+    "Dimension out of range": "dim counts from 0; dim=-1 is the last dimension, however many there are.",
+    "einsum(): subscript": "The letters name each operand's dimensions, in the order in which the operands are given.",
     "1D tensors expected": "dot multiplies two vectors; for matrices it is @.",
     "a leaf Variable that requires": "A change of a leaf cannot be recorded; make the step under torch.no_grad().",
     "object is not callable": "What is called here is no function; an object can be called if its class has a method __call__.",
