@@ -57,7 +57,7 @@ class Value:
     def backward(self) -> None:
         "Add the slope of `self` with respect to each node it was made from to that node's `grad`."
         arrived, to_visit = {self: 1.0}, [self]
-        while to_visit:
+        while to_visit:  # collect all nodes
             for child in to_visit.pop()._prev:
                 if child not in arrived:
                     arrived[child] = 0.0
