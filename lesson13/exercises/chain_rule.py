@@ -7,8 +7,10 @@ __all__ = []
 
 # %% ../../nbs/exercises/chain_rule.ipynb #d3079da1
 #| code-fold: true
+import functools
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +32,8 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
     moves = torch.stack(asked) if asked else torch.zeros(1, x.numel())
     longest = moves.abs().max()
     moves = moves.where(moves.abs() > 1e-13, 0.0)  # putting back leaves a rounding error
-    alone = moves * ((moves != 0).sum(1, keepdim=True) == 1)
+    together = (moves != 0).sum(1, keepdim=True)
+    alone = moves * (together == 1)
     up, down = (alone > 0).any(0), (alone < 0).any(0)
     if 0 < longest < 5e-12:
         how = "by too short a step"
@@ -38,9 +41,10 @@ def run_numerical_grad(answer: Callable, inputs: dict) -> Iterator:
         how = BOTH_SIDES if longest < 5e-4 else "by too long a step"
     elif (up | down).all():
         how = "to one side only"
-    else:
+    elif (together > 1).any():
         how = "in several elements at once" if alone.any() else "in all elements at once"
-        how = how if moves.any() else "missing"
+    else:
+        how = "not in every element" if moves.any() else "missing"
     if torch.float32 in kinds:
         how = "in float32, which has too few digits for it"
     yield NUDGED, how
@@ -76,10 +80,35 @@ def central(f: Callable, x: Tensor, step: Tensor, eps: float = 1e-5) -> Tensor:
     return (f(x + eps * step) - f(x - eps * step)) / (2 * eps)
 
 
-def row_by_row(f: Callable, x: Tensor) -> Tensor:
-    "Slopes by central differences, one step for each row."
+def some_slopes(which: Callable) -> Callable:
+    "Slopes of the elements numbered `which(x)`; the others stay 0."
+
+    def slopes(f, x):
+        found = torch.zeros_like(x)
+        for i in which(x):
+            step = torch.zeros_like(x)
+            step.view(-1)[i] = 1.0
+            found.view(-1)[i] = central(f, x, step)
+        return found
+
+    return slopes
+
+
+def row_and_column(f: Callable, x: Tensor) -> Tensor:
+    "Two loops, for a matrix."
+    return some_slopes(lambda x: range(x.shape[0] * x.shape[1]))(f, x)
+
+
+def unpacked(f: Callable, x: Tensor) -> Tensor:
+    "Two loops, with the shape taken apart."
+    rows, columns = x.shape
+    return row_and_column(f, x)
+
+
+def row_by_row(f: Callable, x: Tensor, count: Callable = len) -> Tensor:
+    "Slopes by central differences, one step for each row: `count(x)` of them."
     slopes = torch.zeros_like(x)
-    for i in range(len(x)):
+    for i in range(count(x)):
         step = torch.zeros_like(x)
         step[i] = 1.0
         slopes[i] = central(f, x, step)
@@ -97,6 +126,20 @@ def not_put_back(f: Callable, x: Tensor) -> Tensor:
     return slopes
 
 # %% ../../nbs/exercises/chain_rule.ipynb #d161cc69
+WRONG_RUNS = {
+    "/ 2 * step divides by 2 and multiplies by the step, here {step:g}; the run needs brackets: / (2 * step).": lambda f, x, step, h: (
+        h**2 * central(f, x, step, h)
+    ),
+    "the rise is not divided by the run, 2 * {step:g}.": lambda f, x, step, h: 2 * h * central(f, x, step, h),
+    "the rise is divided by 2 alone; the run is 2 * step, here 2 * {step:g}.": lambda f, x, step, h: (
+        h * central(f, x, step, h)
+    ),
+    "only f(x - step) is divided by 2 * {step:g}: the difference needs brackets.": lambda f, x, step, h: (
+        f(x + h * step) - f(x - h * step) / (2 * h)
+    ),
+}
+
+
 def numerical_grad(f, x):
     slopes, step = [], 1e-5
     for i in range(x.numel()):
@@ -132,13 +175,15 @@ declare(
         "the sign is turned round: it is f(x + step) - f(x - step).": by_differences(
             lambda f, x, step: -central(f, x, step)
         ),
-        "the rise is not divided by the run.": by_differences(lambda f, x, step: central(f, x, step) * 2e-5),
         "all elements are nudged together; nudge one at a time.": lambda f, x: torch.full_like(
             x, central(f, x, torch.ones_like(x)).item()
         ),
         "the result is flat; it must have the shape of x.": by_differences(central, flat=True),
         "the step is too long: the curve bends within it; take about 1e-5.": by_differences(
             lambda f, x, s: central(f, x, s, 0.5)
+        ),
+        "f is asked at no other place than x: plus and minus must be clones of x.": lambda f, x: (
+            torch.zeros_like(x)
         ),
         "the step is so short that x + step is rounded to x, and every slope comes out 0; take 1e-5.": by_differences(
             lambda f, x, step: central(f, x, step, 1e-18)
@@ -161,12 +206,46 @@ declare(
         "the nudge keeps the step of the elements before; start with new zeros for each i.": by_differences(
             central, nudges=lambda single: single.cumsum(0)
         ),
+        "some elements are never nudged: go through range(x.numel()), and return after the loop.": some_slopes(
+            lambda x: range(max(x.numel() - 1, 1))
+        ),
+        "the return stands inside the loop: only the first element is nudged.": lambda f, x: by_differences(
+            central, flat=True
+        )(f, x)[0],
+        "range(len(x)) counts rows only, so a matrix is not nudged to its end; use range(x.numel()).": some_slopes(
+            lambda x: range(len(x))
+        ),
+        "two loops over x.shape[0] and x.shape[1] fit a matrix only; flatten x and loop over x.numel().": row_and_column,
+        "rows, columns = x.shape fits a matrix only; flatten x and loop over x.numel().": unpacked,
+        "[i] counts rows, and i goes on past them; flatten the nudge, then reshape it.": functools.partial(
+            row_by_row, count=Tensor.numel
+        ),
+        "each slope has those before it added in; set the sum back to 0 for each i.": lambda f, x: (
+            by_differences(central, flat=True)(f, x).cumsum(0).reshape(x.shape)
+        ),
+        "x is made float32, which has too few digits for so short a step; leave it float64.": lambda f, x: (
+            by_differences(central)(f, x.float())
+        ),
+        "only the last slope is returned; keep each in its place of a tensor like x.": lambda f, x: (
+            by_differences(central, flat=True)(f, x)[-1]
+        ),
+        "the slopes are added up to one number; each element keeps its own.": lambda f, x: by_differences(
+            central
+        )(f, x).sum(),
+        "the slopes stay in a list; torch.stack or torch.tensor, then reshape(x.shape).": lambda f, x: list(
+            by_differences(central, flat=True)(f, x)
+        ),
+        "f is asked at the nudge alone; ask it at x + nudge and at x - nudge.": by_differences(
+            lambda f, x, step: central(f, 0 * x, step)
+        ),
+        "the result is float32; torch.zeros_like(x) is float64, like x.": lambda f, x: by_differences(
+            central
+        )(f, x).float(),
     }
     | {
-        f"/ 2 * step divides by 2 and multiplies by the step, here {h:g}; the run needs brackets: / (2 * step).": by_differences(
-            lambda f, x, step, h=h: h**2 * central(f, x, step, h)
-        )
-        for h in (1e-3, 1e-4, 1e-5, 1e-6)
+        sentence.format(step=step): by_differences(functools.partial(wrong, h=step))
+        for step in (1e-3, 1e-4, 1e-5, 1e-6)
+        for sentence, wrong in WRONG_RUNS.items()
     },
     hints=[
         "The slope in one element: how much does f change when only that element moves a little?",
@@ -184,6 +263,86 @@ def chain(derivative: Callable) -> Callable:
     "An answer to `chain_of_three` whose derivative is `derivative(x, exp(x * x))`."
     return lambda x: (math.sin(math.exp(x * x)), derivative(x, math.exp(x * x)))
 
+
+def each(answer: Callable, parts: dict[str, Callable]) -> dict[str, Callable]:
+    "A mistake for every sentence: the answer that is made with this one part."
+    return {sentence: answer(part) for sentence, part in parts.items()}
+
+
+WRONG_VALUES = {
+    "the square is missing: x² goes into exp, not x.": lambda x: math.sin(math.exp(x)),
+    "the value is sin(exp(x)²); square first, then exp.": lambda x: math.sin(math.exp(x) ** 2),
+    "the value is sin(exp(x))²; square first, then exp, then sin.": lambda x: math.sin(math.exp(x)) ** 2,
+    "the value is exp(sin(x)²); square first, then exp, then sin.": lambda x: math.exp(math.sin(x) ** 2),
+    "the value is exp(sin(x²)); exp comes before sin.": lambda x: math.exp(math.sin(x * x)),
+    "the value is exp(x²); its sine is still to be taken.": lambda x: math.exp(x * x),
+    "the value is sin(x²); exp comes in between.": lambda x: math.sin(x * x),
+    "the value is cos(exp(x²)); y is the sine, its slope has the cosine.": lambda x: math.cos(
+        math.exp(x * x)
+    ),
+}
+WRONG_OUTER_SLOPES = {  # of x and exp(x²); 2x is the inner one
+    "the slope of sin is +cos, not -cos.": lambda x, e: -math.cos(e) * e,
+    "sin stayed as it is; its slope is cos.": lambda x, e: math.sin(e) * e,
+    "-sin is the slope of cos; that of sin is cos.": lambda x, e: -math.sin(e) * e,
+    "y itself is not a factor: exp is its own slope, sin is not.": lambda x, e: math.sin(e) * math.cos(e) * e,
+    "each slope is taken at x; take it at the number that goes into its step.": lambda x, e: (
+        math.cos(x) * math.exp(x)
+    ),
+    "cos is taken at x² and exp at x; exp(x²) goes into sin, and x² into exp.": lambda x, e: (
+        math.cos(x * x) * math.exp(x)
+    ),
+    "the slope of exp is taken at x; x² is what goes into exp.": lambda x, e: math.cos(e) * math.exp(x),
+    "the cosine is taken at x; exp(x²) is what goes into sin.": lambda x, e: math.cos(x) * e,
+    "the cosine is taken at x²; exp(x²) is what goes into sin.": lambda x, e: math.cos(x * x) * e,
+    "the cosine is taken at exp(x); exp(x²) is what goes into sin.": lambda x, e: math.cos(math.exp(x)) * e,
+    "the cosine is taken at 2x; exp(x²) is what goes into sin.": lambda x, e: math.cos(2 * x) * e,
+    "the cosine is taken at y; exp(x²) is what goes into sin.": lambda x, e: math.cos(math.sin(e)) * e,
+    "exp is taken of exp(x²); its slope at x² is exp(x²) itself.": lambda x, e: math.cos(e) * math.exp(e),
+    "exp(x²) is derived by the power rule; the slope of exp is exp itself.": lambda x, e: (
+        math.cos(e) * x**2 * math.exp(x**2 - 1)
+    ),
+    "exp(x²) is a factor twice; once is enough.": lambda x, e: math.cos(e) * e * e,
+}
+WRONG_SLOPES = {
+    "the slope of the innermost step, 2x, is missing.": lambda x, e: math.cos(e) * e,
+    "the slope of exp is missing: exp(x²) stays as a factor.": lambda x, e: math.cos(e) * 2 * x,
+    "the slope of sin is missing: cos(exp(x²)).": lambda x, e: e * 2 * x,
+    "only the slope of sin is there; exp and x² bring a factor each.": lambda x, e: math.cos(e),
+    "only the slope of exp is there; sin and x² bring a factor each.": lambda x, e: e,
+    "only the slope of x² is there; sin and exp bring a factor each.": lambda x, e: 2 * x,
+    "dy/dx is y itself; multiply the slopes of the three steps.": lambda x, e: math.sin(e),
+    "cos(x) alone is no step's slope here; it is cos(exp(x²)) · exp(x²) · 2x.": lambda x, e: math.cos(x),
+    "a 2 too many: the slope of x² is 2x, once.": lambda x, e: math.cos(e) * e * 4 * x,
+    "the slopes stand inside each other, cos(exp(2x)); each is a factor, taken at what goes into its step.": lambda x, e: (
+        math.cos(math.exp(2 * x))
+    ),
+    "the slope of exp is taken at 2x; x² is what goes into exp.": lambda x, e: (
+        math.cos(e) * math.exp(2 * x) * 2 * x
+    ),
+    "2x stands inside exp; it is a factor of its own: exp(x²) · 2x.": lambda x, e: (
+        math.cos(e) * math.exp(2 * x)
+    ),
+    "exp(x²) · 2x stands inside cos; it is a factor: cos(exp(x²)) · exp(x²) · 2x.": lambda x, e: math.cos(
+        e * 2 * x
+    ),
+    "the slope of x² is 2x, not x.": lambda x, e: math.cos(e) * e * x,
+    "the slope of x² is 2x, not 2.": lambda x, e: math.cos(e) * e * 2,
+    "the slope of x² is 2x; here x² itself is the factor.": lambda x, e: math.cos(e) * e * x * x,
+    "the slope of x² is 2x, not 2x².": lambda x, e: math.cos(e) * e * 2 * x * x,
+    "the slopes are added; along one path they are multiplied.": lambda x, e: math.cos(e) + e + 2 * x,
+    "exp(x²) + 2x adds two slopes; along one path they are multiplied.": lambda x, e: (
+        math.cos(e) * (e + 2 * x)
+    ),
+    "2x is added; along one path the slopes are multiplied.": lambda x, e: math.cos(e) * e + 2 * x,
+    "the cosine is added; along one path the slopes are multiplied.": lambda x, e: math.cos(e) + e * 2 * x,
+    **{
+        sentence: lambda x, e, outer=outer: outer(x, e) * 2 * x
+        for sentence, outer in WRONG_OUTER_SLOPES.items()
+    },
+    **{f"{sentence} And 2x is missing.": outer for sentence, outer in WRONG_OUTER_SLOPES.items()},
+}
+
 # %% ../../nbs/exercises/chain_rule.ipynb #3c1a3b23
 def chain_of_three(x):
     a = x**2
@@ -196,7 +355,7 @@ declare(
     "05_chain_rule",
     "chain_of_three(x)",
     "For a number x and y = sin(exp(x**2)), return the pair (y, dy/dx).",
-    cases=lambda: {f"x = {x}": {"x": x} for x in (0.5, -0.8, 0.0, 1.2)},
+    cases=lambda: {f"x = {x}": {"x": x} for x in (0.6, -0.8, 0.0, 1.2)},
     truth=Truth(
         lambda x: {"y": math.sin(math.exp(x * x))},
         gradient_of=lambda x: torch.sin(torch.exp(torch.as_tensor(x) ** 2)),
@@ -204,38 +363,12 @@ declare(
         wrt="x",
     ),
     run=returns("y", "dy/dx"),
-    mistakes={
-        "the slope of the innermost step, 2x, is missing.": chain(lambda x, e: math.cos(e) * e),
-        "the slope of exp is missing: exp(x²) stays as a factor.": chain(lambda x, e: math.cos(e) * 2 * x),
-        "the slope of sin is missing: cos(exp(x²)).": chain(lambda x, e: e * 2 * x),
-        "only the slope of sin is there; exp and x² bring a factor each.": chain(lambda x, e: math.cos(e)),
-        "the slope of sin is +cos, not -cos.": chain(lambda x, e: -math.cos(e) * e * 2 * x),
-        "each slope is taken at x; take it at the number that goes into its step.": chain(
-            lambda x, e: math.cos(x) * math.exp(x) * 2 * x
-        ),
-        "the slope of exp is taken at x; x² is what goes into exp.": chain(
-            lambda x, e: math.cos(e) * math.exp(x) * 2 * x
-        ),
-        "the square is missing: x² goes into exp, not x.": lambda x: (
-            math.sin(math.exp(x)),
-            math.cos(math.exp(x)) * math.exp(x),
-        ),
-        "the cosine is taken at x²; exp(x²) is what goes into sin.": chain(
-            lambda x, e: math.cos(x * x) * e * 2 * x
-        ),
-        "the slopes are added; along one path they are multiplied.": chain(
-            lambda x, e: math.cos(e) + e + 2 * x
-        ),
-        "sin stayed as it is; its slope is cos.": chain(lambda x, e: math.sin(e) * e * 2 * x),
-        "the slope of x² is 2x, not x.": chain(lambda x, e: math.cos(e) * e * x),
-        "the value is sin(exp(x)²); square first, then exp.": lambda x: (
-            math.sin(math.exp(x) ** 2),
-            math.cos(math.exp(x) ** 2) * 2 * math.exp(x) ** 2,
-        ),
-        "2x stands inside exp; it is a factor of its own: exp(x²) · 2x.": chain(
-            lambda x, e: math.cos(e) * math.exp(2 * x)
-        ),
+    mistakes=each(chain, WRONG_SLOPES)
+    | each(lambda value: lambda x: (value(x), 0.0), WRONG_VALUES)
+    | {
         "the two results are exchanged: y comes first, then its slope.": lambda x: chain_of_three(x)[::-1],
+        "only the slope is returned; return y too, first: y, slope.": lambda x: chain_of_three(x)[1],
+        "only y is returned; return its slope too: y, slope.": lambda x: chain_of_three(x)[0],
     },
     hints=[
         "Name the steps: a = x**2, b = exp(a), y = sin(b).",
@@ -267,6 +400,57 @@ def seen_from_the_front(slopes: list) -> list:
     "The derivative of every number with respect to x."
     return [math.prod(slopes[:i]) for i in range(len(slopes) + 1)]
 
+
+def by_index(slope_at: Callable = lambda i: i, skip: int = 0, stop: int = -1, rest: float = 0.0) -> Callable:
+    "A walk that fills a list of `rest` by index, from the last box down to `stop`."
+
+    def walk(slopes):
+        n = len(slopes)
+        found = [rest] * n + [1.0]
+        for i in range(n - 1 - skip, stop, -1):
+            found[i] = found[i + 1] * slopes[slope_at(i)]
+        return found
+
+    return walk
+
+
+def keeps(first: Any, fresh: Callable, answer: Callable) -> Callable:
+    "An answer whose last argument is kept from call to call, as a mutable default is; the case `first` starts anew."
+    kept = []
+
+    def answered(*inputs):
+        if inputs[0] == first:
+            kept[:] = [fresh()]
+        return answer(*inputs, *kept)
+
+    return answered
+
+
+def dividing(slopes: list) -> list:
+    "From the whole product back to 1, a slope less each time."
+    found = [math.prod(slopes)]
+    for slope in slopes:
+        found.append(found[-1] / slope)
+    return found
+
+
+def appending(slopes: list, gradients: list) -> list:
+    "The walk, in a list that exists already."
+    for slope in reversed(slopes):
+        gradients.append(gradients[-1] * slope)
+    return gradients[::-1]
+
+
+def emptying(slopes: list) -> list:
+    "The walk, with the slopes taken out of their list."
+    found = [1.0]
+    while slopes:
+        found.insert(0, found[0] * slopes.pop())
+    return found
+
+
+CHAIN = [2.0, 1.0, 0.856, 0.76]
+
 # %% ../../nbs/exercises/chain_rule.ipynb #61caf445
 def walk_back(slopes):
     gradients = [1.0]
@@ -281,7 +465,7 @@ declare(
     "walk_back(slopes)",
     "x goes through a chain of boxes and becomes y; slopes lists their local slopes, the first box first. Return a list with the gradient of every number on the way, how fast y moves with it: first that of x, last that of y itself. It is one longer than slopes.",
     cases=lambda: {
-        "the chapter's chain, rounded": {"slopes": [2.0, 1.0, 0.856, 0.76]},
+        "the chapter's chain, rounded": {"slopes": CHAIN},
         "a single box": {"slopes": [-3.0]},
         "a flat box": {"slopes": [2.0, 0.0, -1.5]},
         "negative slopes": {"slopes": [-2.0, 0.5, -0.25, 4.0, 3.0]},
@@ -305,8 +489,67 @@ declare(
         "only dy/dx is returned; a list with every number on the way is asked for.": lambda slopes: math.prod(
             slopes
         ),
-        "what arrives is divided by the local slope; it is multiplied.": walked(
-            lambda g, slope: g / slope if slope else 0.0
+        "what arrives is divided by the local slope; it is multiplied.": walked(lambda g, slope: g / slope),
+        "dividing the whole product fails where a slope is 0; start with 1 at the end and multiply.": dividing,
+        "y itself is missing, and x must come first: start with 1, and turn the list round.": lambda slopes: (
+            walked()(slopes)[-2::-1]
+        ),
+        "these say how fast each number moves with x, from the second on; start at y with 1 and walk back.": lambda slopes: (
+            seen_from_the_front(slopes)[1:]
+        ),
+        "x never gets its gradient: the range stops before 0; use range(n - 1, -1, -1).": by_index(stop=0),
+        "x keeps a 1, as the first slope is never multiplied in; a range to 0 is range(n - 1, -1, -1).": by_index(
+            stop=0, rest=1.0
+        ),
+        "the last box is skipped, so only 0 goes on from there; begin at range(n - 1, …).": by_index(skip=1),
+        "the last box is skipped: its slope is in no gradient; begin at range(n - 1, …).": by_index(
+            skip=1, rest=1.0
+        ),
+        "the last box is left out, and the list is one too short.": lambda slopes: walked()(slopes[:-1]),
+        "each slope is that of the box before: gradients[i] is gradients[i + 1] * slopes[i].": by_index(
+            lambda i: i - 1
+        ),
+        "each place holds the gradient of the number after it: multiply by the slope, then append.": lambda slopes: (
+            walked()(slopes)[1:] + [1.0]
+        ),
+        "these say how fast each number moves with x, and the 1 of y is added; walk back from y.": lambda slopes: (
+            seen_from_the_front(slopes)[1:] + [1.0]
+        ),
+        "an index reaches past the end: slopes ends at n - 1, gradients has n + 1 places and ends with y's 1.": lambda slopes: (
+            slopes[len(slopes)]
+        ),
+        "only two slopes are multiplied; all to the right of a number count: use the gradient found before.": lambda slopes: [
+            *(one * other for one, other in zip(slopes, [*slopes[1:], 1.0], strict=True)),
+            1.0,
+        ],
+        "only x's gradient is in the list; keep that of every number on the way.": lambda slopes: [
+            math.prod(slopes)
+        ],
+        "the slopes are summed; along a chain they are multiplied, and y itself has 1.": walked(
+            lambda g, slope: g + slope, first=0.0
+        ),
+        "reversed() gives an iterator; list(reversed(…)) or [::-1] gives a list.": lambda slopes: reversed(
+            walked()(slopes)
+        ),
+        "a 1 too many stands at the end; y's own 1 is the last.": lambda slopes: walked()(slopes) + [1.0],
+        "the gradient of y itself is 1, not 0.": lambda slopes: walked()(slopes)[:-1] + [0.0],
+        "the walk starts with the last slope, which is multiplied in twice; it starts with 1.": lambda slopes: (
+            walked(first=slopes[-1])(slopes)
+        ),
+        "every number gets the whole product; each has only the slopes to its right.": lambda slopes: (
+            [math.prod(slopes)] * (len(slopes) + 1)
+        ),
+        "the return stands inside the loop: only the last box is walked through.": lambda slopes: [
+            slopes[-1],
+            1.0,
+        ],
+        "slopes is turned round in place; reversed(slopes) leaves it as it is.": lambda slopes: (
+            walked()(slopes),
+            slopes.reverse(),
+        )[0],
+        "pop empties the caller's list; go through reversed(slopes).": emptying,
+        "the list is kept from call to call (a default argument is made once); make it inside.": keeps(
+            CHAIN, lambda: [1.0], appending
         ),
     },
     hints=[
@@ -322,10 +565,17 @@ declare(
 
 # %% ../../nbs/exercises/chain_rule.ipynb #731ea15b
 GRAPH = {  # a title -> edges (from, to, slope), in the order of the forward pass
-    "two paths that meet": [("x", "u", 2.0), ("x", "v", -0.5), ("u", "y", 3.0), ("v", "y", 4.0)],
+    "three paths that meet": [
+        ("x", "u", -0.5),
+        ("x", "v", 2.0),
+        ("u", "y", 3.0),
+        ("v", "y", 4.0),
+        ("x", "y", 0.3),
+    ],
     "y = x + x": [("x", "y", 1.0), ("x", "y", 1.0)],
     "a chain": [("a", "b", 2.0), ("b", "c", -1.0), ("c", "d", 0.5)],
     "a short cut": [("w", "h", 0.5), ("h", "k", 2.0), ("w", "k", -3.0), ("k", "L", 1.5), ("h", "L", -1.0)],
+    "a dead end, d": [("x", "u", 2.0), ("x", "d", -1.0), ("u", "y", 3.0)],
 }
 
 
@@ -345,7 +595,7 @@ def names_in(edges: list) -> list[str]:
 
 def over_paths(edges: list, node: str, end: str) -> float:
     "The derivative of `end` with respect to `node`: the sum over all paths of the product of slopes."
-    return 1.0 if node == end else sum(s * over_paths(edges, b, end) for a, b, s in edges if a == node)
+    return 1.0 if node == end else sum((s * over_paths(edges, b, end) for a, b, s in edges if a == node), 0.0)
 
 
 def paths_with(
@@ -355,15 +605,16 @@ def paths_with(
     order: Callable = reversed,
     arrived: Callable = lambda found, name: found.get(name, 0.0),
     first: Callable = lambda edges: edges[-1][1],
+    fill: bool = True,
 ) -> Callable:
-    "A walk back through a graph with one part replaced."
+    "A walk back through a graph with one part replaced; with `fill`, names that nothing reaches get 0."
 
     def walk(edges):
         found = {first(edges): start}
         for a, b, slope in order(edges):
             new = along(arrived(found, b), slope)
             found[a] = meet(found[a], new) if a in found else new
-        return found
+        return dict.fromkeys(names_in(edges), 0.0) | found if fill else found
 
     return walk
 
@@ -376,15 +627,34 @@ def adds_to_nothing(edges: list) -> dict[str, float]:
     return found
 
 
+def ones_everywhere(edges: list) -> dict[str, float]:
+    "Every number starts with 1."
+    found = dict.fromkeys(names_in(edges), 1.0)
+    for a, b, slope in reversed(edges):
+        found[a] += found[b] * slope
+    return found
+
+
+def adding_to(edges: list, found: dict) -> dict[str, float]:
+    "The walk, in a dictionary that exists already."
+    for name in names_in(edges):
+        found.setdefault(name, 0.0)
+    found[edges[-1][1]] = 1.0
+    for a, b, slope in reversed(edges):
+        found[a] += found[b] * slope
+    return found
+
+
 def seen_from_x(walk: Callable) -> Callable:
     "The same walk through the graph turned round: how fast every number moves with the first one."
     return lambda edges: walk([(b, a, slope) for a, b, slope in reversed(edges)])
 
 # %% ../../nbs/exercises/chain_rule.ipynb #3683bd2e
 def two_paths(edges):
-    gradients = {edges[-1][1]: 1.0}
+    gradients = {name: 0.0 for start, end, _ in edges for name in (start, end)}
+    gradients[edges[-1][1]] = 1.0
     for start, end, slope in reversed(edges):
-        gradients[start] = gradients.get(start, 0.0) + gradients[end] * slope
+        gradients[start] += gradients[end] * slope
     return gradients
 
 
@@ -400,6 +670,9 @@ declare(
         "where two wires leave a number, only the last share counts: use += in place of =.": paths_with(
             lambda old, new: new
         ),
+        "= keeps only the last share of a number; give every name 0 first, then +=.": paths_with(
+            lambda old, new: new, arrived=dict.__getitem__, fill=False
+        ),
         "where two wires leave a number, only the first share counts; add what the others bring.": paths_with(
             lambda old, new: old
         ),
@@ -411,6 +684,70 @@ declare(
         ),
         "along a path slopes are added; they are multiplied.": paths_with(along=lambda g, s: g + s),
         "what arrives is not used: these are the slopes of single wires.": paths_with(along=lambda g, s: s),
+        "the slopes are not used: each share is what arrived at the end, times the slope.": paths_with(
+            along=lambda g, s: g
+        ),
+        "what arrives is divided by the slope; it is multiplied.": paths_with(along=lambda g, s: g / s),
+        "nothing leads from a dead end to the result, so its name is not there yet: give every name 0 first.": paths_with(
+            arrived=dict.__getitem__, fill=False
+        ),
+        "a name that does not lead to the result is left out; its gradient is 0, and must be kept.": paths_with(
+            fill=False
+        ),
+        "only the result has a gradient: set its 1 before the walk, then gradients[start] += gradients[end] * slope.": lambda edges: (
+            dict.fromkeys(names_in(edges), 0.0) | {edges[-1][1]: 1.0}
+        ),
+        "where one stands already nothing is added, so only the first share counts; give every name 0, then +=.": paths_with(
+            lambda old, new: old, arrived=dict.__getitem__, fill=False
+        ),
+        "where two wires leave a number, the largest share is kept; they add up.": paths_with(max),
+        "only a name that is there already is added to; give every name 0 first.": lambda edges: {
+            edges[-1][1]: 1.0
+        },
+        "every number starts with 1; only the result does, the others start with 0.": ones_everywhere,
+        "the 1 stands at the end of the first wire; the result is the end of the last.": paths_with(
+            first=lambda edges: edges[0][1]
+        ),
+        "edges is turned round in place, so that edges[-1] is the first wire; use reversed(edges).": lambda edges: (
+            (
+                edges.reverse(),
+                paths_with(order=list)(edges),
+            )[1]
+        ),
+        "of two wires between the same two numbers one is lost: a dictionary keeps one value for a key.": lambda edges: (
+            two_paths([(a, b, s) for (a, b), s in {(a, b): s for a, b, s in edges}.items()])
+        ),
+        "the walk starts with the last wire's slope, which is then used twice; start with 1.": lambda edges: (
+            paths_with(start=edges[-1][2])(edges)
+        ),
+        "the 1 stands at the first number; the result, the end of the last wire, has it.": paths_with(
+            first=lambda edges: edges[0][0]
+        ),
+        "the 1 stands under the name 'y'; it belongs to the end of the last wire, whatever its name.": paths_with(
+            first=lambda edges: "y"
+        ),
+        "the return stands inside the loop: only the last wire is used.": lambda edges: (
+            dict.fromkeys(names_in(edges), 0.0) | two_paths(edges[-1:])
+        ),
+        "the return stands inside the loop: only the last wire is used, and names are missing.": lambda edges: (
+            two_paths(edges[-1:])
+        ),
+        "the first wire is left out; a range down to it ends with -1: range(n - 1, -1, -1).": lambda edges: (
+            paths_with(order=lambda edges: edges[:0:-1])(edges)
+        ),
+        "the last wire is left out; it is the first on the way back.": paths_with(
+            order=lambda edges: edges[-2::-1]
+        ),
+        "edges is turned round in place; reversed(edges) leaves it as it is.": lambda edges: (
+            two_paths(edges),
+            edges.reverse(),
+        )[0],
+        "only the first number's gradient is returned; a dictionary with every name's is asked for.": lambda edges: (
+            two_paths(edges)[edges[0][0]]
+        ),
+        "the dictionary is kept from call to call (a default argument is made once); make it inside.": keeps(
+            GRAPH["three paths that meet"], dict, adding_to
+        ),
         "the wires are taken from the front, where only 0 has arrived yet; go through reversed(edges).": paths_with(
             order=list
         ),
@@ -436,8 +773,8 @@ declare(
     },
     hints=[
         "Along a path slopes multiply. What if two wires leave the same number?",
-        "Start with {edges[-1][1]: 1.0} and go through reversed(edges): then everything has arrived at end before its wire is used.",
-        "gradients[start] = gradients.get(start, 0.0) + gradients[end] * slope.",
+        "Give every name 0.0, and edges[-1][1] 1.0. Go through reversed(edges): then everything has arrived at end before its wire is used.",
+        "For each wire, gradients[start] += gradients[end] * slope.",
     ],
     answer=two_paths,
     minutes=10,

@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/exercises/jacobian.ipynb #844eff66
 #| code-fold: true
+from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -17,6 +18,32 @@ from lesson13.checking import Truth, declare, rand
 # %% ../../nbs/exercises/jacobian.ipynb #d26d8a6a
 def weight_slopes(x, z_g):
     return x.T @ z_g
+
+
+def fits_alone(x: Tensor, z_g: Tensor) -> Tensor:
+    "x reshaped where a transpose is due."
+    return x.reshape(x.shape[::-1]) @ z_g
+
+
+def tables(x: Tensor, z_g: Tensor) -> Tensor:
+    "A table for each example, (n, n_in, n_out)."
+    return x[:, :, None] * z_g[:, None]
+
+
+WRONG_PRODUCTS = {
+    "x @ z_g.T": lambda x, z_g: x @ z_g.T,
+    "x.T @ z_g.T": lambda x, z_g: x.T @ z_g.T,
+    "z_g @ x": lambda x, z_g: z_g @ x,
+    "z_g @ x.T": lambda x, z_g: z_g @ x.T,
+    "z_g.T @ x.T": lambda x, z_g: z_g.T @ x.T,
+}
+WRONG_SIZES = {
+    "n²": lambda x, z_g: len(x) ** 2,
+    "n_in": lambda x, z_g: x.shape[1],
+    "n_out": lambda x, z_g: z_g.shape[1],
+    "n · n_in": lambda x, z_g: x.numel(),
+    "n · n_out": lambda x, z_g: z_g.numel(),
+}
 
 
 declare(
@@ -31,9 +58,7 @@ declare(
     truth=Truth(lambda x, z_g: torch.einsum("ni,no->io", x, z_g)),
     mistakes={
         "this is transposed: w has a row for every input, so its slopes too.": lambda x, z_g: z_g.T @ x,
-        "there is one table for each example; they must be added up.": lambda x, z_g: (
-            x[:, :, None] * z_g[:, None]
-        ),
+        "there is one table for each example; they must be added up.": tables,
         "x[:, None] * z_g makes the table of one example; here x has a row for each, so take the rows one by one.": lambda x, z_g: (
             x[:, None] * z_g
         ),
@@ -44,6 +69,9 @@ declare(
             x[0][:, None] * z_g[0]
         ),
         "the mean over the examples is taken; they add up.": lambda x, z_g: x.T @ z_g / len(x),
+        "this is transposed, and the mean over the examples is taken; x.T @ z_g adds them up.": lambda x, z_g: (
+            z_g.T @ x / len(x)
+        ),
         "x is not used: a weight's slope is what goes in times what arrives.": lambda x, z_g: (
             torch.ones_like(x).T @ z_g
         ),
@@ -54,6 +82,68 @@ declare(
         "x is not transposed: @ adds over the columns of x, its inputs; the examples are its rows.": lambda x, z_g: (
             x @ z_g
         ),
+        "* multiplies number by number; x.T @ z_g multiplies and adds over the examples.": lambda x, z_g: (
+            x * z_g
+        ),
+        "* multiplies number by number; @ in its place also adds over the examples.": lambda x, z_g: (
+            x.T * z_g
+        ),
+        "reshape does not transpose: the numbers stay in their order; x.T turns rows into columns.": fits_alone,
+        "the tables are added over the inputs, dim 1; add over the examples, dim 0.": lambda x, z_g: tables(
+            x, z_g
+        ).sum(1),
+        "the tables are added over the outputs, dim 2; add over the examples, dim 0.": lambda x, z_g: tables(
+            x, z_g
+        ).sum(2),
+        "all is added up to one number; add over the examples alone, dim 0.": lambda x, z_g: tables(
+            x, z_g
+        ).sum(),
+        "keepdim leaves an axis too many: (n_in, n_out) is asked for.": lambda x, z_g: tables(x, z_g).sum(
+            0, keepdim=True
+        ),
+        "it is added over the inputs too; w has a row for each, so its slopes too.": lambda x, z_g: (
+            x.T @ z_g
+        ).sum(0),
+        "it is added over the outputs too; w has a column for each, so its slopes too.": lambda x, z_g: (
+            x.T @ z_g
+        ).sum(1),
+        "these are the slopes of a bias; a weight's are what goes in times what arrives.": lambda x, z_g: (
+            z_g.sum(0)
+        ),
+        "the table for the sum is (n_out, n_in); w has a row for every input: (n_in, n_out).": lambda x, z_g: (
+            torch.zeros(z_g.shape[1], x.shape[1]) + x.T @ z_g
+        ),
+        "every number of x meets every one of z_g; only those of one example belong together.": lambda x, z_g: (
+            torch.outer(x.flatten(), z_g.flatten())
+        ),
+        "a 2 too many: z = x @ w has no square.": lambda x, z_g: 2 * x.T @ z_g,
+        "2/n belongs to a mean of squares; here the examples just add up.": lambda x, z_g: (
+            2 * x.T @ z_g / len(x)
+        ),
+        "the last example is left out: range(n) goes up to it.": lambda x, z_g: x[:-1].T @ z_g[:-1],
+        "the first example is left out: count from 0.": lambda x, z_g: x[1:].T @ z_g[1:],
+        "the sign is turned round; the minus belongs to the step, not to the slope.": lambda x, z_g: (
+            -x.T @ z_g
+        ),
+        "means of x and z_g are multiplied; multiply for each example, then add up.": lambda x, z_g: (
+            x.mean(0)[:, None] * z_g.mean(0)
+        ),
+        "a sum and a mean are multiplied; multiply for each example, then add up.": lambda x, z_g: (
+            x.sum(0)[:, None] * z_g.mean(0)
+        ),
+        "there is one table for each example, and transposed; add up x.T @ z_g.": lambda x, z_g: (
+            tables(x, z_g).mT
+        ),
+    }
+    | {
+        f"{code} does not add over the examples, the rows of both; x.T @ z_g does.": wrong
+        for code, wrong in WRONG_PRODUCTS.items()
+    }
+    | {
+        f"it is divided by {size}; nothing is divided, the examples add up.": lambda x, z_g, of=of: (
+            x.T @ z_g / of(x, z_g)
+        )
+        for size, of in WRONG_SIZES.items()
     },
     hints=[
         "Take one example. A weight's slope is what goes in times what arrives: row r of x and row r of z_g make a table.",
@@ -94,6 +184,11 @@ def product(matrices: list) -> Tensor:
     "The Jacobian of the whole chain."
     return reduce(lambda whole, one: whole @ one, matrices)
 
+
+def walked(step: Callable) -> Callable:
+    "A walk from the last Jacobian to the first, with `step(gradient, jacobian)` at each."
+    return lambda jacobians, upstream: reduce(step, jacobians[::-1], upstream)
+
 # %% ../../nbs/exercises/jacobian.ipynb #df0a0867
 def chain_vjp(jacobians, upstream):
     gradient = upstream
@@ -119,11 +214,11 @@ declare(
         "the chain is walked from the front; upstream meets the last Jacobian first.": lambda js, g: reduce(
             lambda v, j: j @ v, js, g
         ),
-        "g @ jacobian, or jacobian.T @ g, adds over the inputs; a row belongs to an input, so it must be jacobian @ g.": lambda js, g: (
-            reduce(lambda v, j: v @ j, js[::-1], g)
+        "g @ jacobian, or jacobian.T @ g, adds over the inputs; a row belongs to an input, so it must be jacobian @ g.": walked(
+            lambda v, j: v @ j
         ),
-        "* multiplies number by number and adds nothing up; @ does both: jacobian @ g.": lambda js, g: reduce(
-            lambda v, j: j * v, js[::-1], g
+        "* multiplies number by number and adds nothing up; @ does both: jacobian @ g.": walked(
+            lambda v, j: j * v
         ),
         "the last Jacobian is left out.": lambda js, g: reduce(lambda v, j: j @ v, js[-2::-1], g),
         "the first Jacobian is left out: this is the slope with respect to what the first function gave.": lambda js, g: (
@@ -133,6 +228,41 @@ declare(
         "this is the Jacobian of the whole chain; multiply it by upstream.": lambda js, g: product(js),
         "only the last Jacobian is used.": lambda js, g: js[-1] @ g,
         "the columns are scaled by upstream and not added up.": lambda js, g: product(js) * g,
+        "the mean over the outputs is taken; their shares add up.": walked(lambda v, j: (j * v).mean(1)),
+        "it adds over the inputs, dim 0; add over the outputs, dim 1.": walked(lambda v, j: (j * v).sum(0)),
+        "all is added up to one number at each Jacobian; add over the outputs, dim 1.": walked(
+            lambda v, j: (j * v).sum()
+        ),
+        "keepdim leaves a second axis; g has one axis, a number for each input.": walked(
+            lambda v, j: (j * v).sum(1, keepdim=True)
+        ),
+        "the result has a second axis, (n_in, 1); leave upstream its single one.": lambda js, g: (
+            product(js) @ g[:, None]
+        ),
+        "the result has a second axis, (1, n_in); leave upstream its single one.": lambda js, g: (
+            product(js) @ g
+        )[None],
+        "the chain is walked from the front, with g @ jacobian; go from the back, with jacobian @ g.": lambda js, g: (
+            walked(lambda v, j: v @ j)(js[::-1], g)
+        ),
+        "the first Jacobian meets upstream itself; it takes what came from behind: g = jacobian @ g.": lambda js, g: (
+            js[0] @ g
+        ),
+        "the slopes are added over all functions; what one gives goes into the next.": walked(
+            lambda v, j: v + j @ v
+        ),
+        "the sign is turned round; nothing here brings a minus.": lambda js, g: -product(js) @ g,
+        "jacobians is turned round in place; reversed(jacobians) leaves it as it is.": lambda js, g: (
+            product(js) @ g,
+            js.reverse(),
+        )[0],
+        "pop takes the Jacobians out of the caller's list; go through reversed(jacobians).": lambda js, g: (
+            product(js) @ g,
+            js.clear(),
+        )[0],
+        "a list of the slopes after every function is returned; only those with respect to x are asked for.": lambda js, g: [
+            product(js[i:]) @ g for i in reversed(range(len(js)))
+        ],
         MATRICES: lambda js, g: product(js) @ g,
     },
     hints=[

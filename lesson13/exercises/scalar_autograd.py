@@ -9,10 +9,12 @@ __all__ = []
 #| code-fold: true
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
 from lesson13.checking import Box, Truth, declare, returns
+from lesson13.exercises.chain_rule import keeps
 from lesson13.tools.report import describe
 
 # %% ../../nbs/exercises/scalar_autograd.ipynb #9bcace9f
@@ -20,7 +22,7 @@ def run_value(answer: Callable, inputs: dict) -> Iterator:
     "Call the operation, then its backward with the upstream gradient."
     *operands, upstream = inputs.values()
     pair = answer(*operands)
-    if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
         yield "the result", pair
         return
     yield "the value", pair[0]
@@ -29,12 +31,14 @@ def run_value(answer: Callable, inputs: dict) -> Iterator:
 
 
 def operation(value: Callable, *slopes: Callable, put: Callable = lambda old, new: old + new) -> Callable:
-    "An operation from its value and one function for each operand's gradient, (operands, upstream) -> number."
+    "An operation from its value and one function for each operand's gradient, (operands, upstream) -> number or None."
 
     def forward(*operands):
         def backward(out_grad):
             for box, slope in zip(operands, slopes, strict=False):
-                box.grad = put(box.grad, slope(*operands, out_grad))
+                share = slope(*operands, out_grad)
+                if share is not None:  # None adds nothing
+                    box.grad = put(box.grad, share)
 
         return value(*operands), backward
 
@@ -50,12 +54,64 @@ def two_boxes(*numbers: float, upstream: float) -> dict:
 def one_box_twice() -> dict:
     "The same operand on both sides."
     a = Box(3.0, 0.5)
-    return {"a": a, "b": a, "upstream": 2.0}
+    return {"a": a, "b": a, "upstream": 1.7}
 
 
 def times(a: Box, b: Box) -> float:
     "The value of a product."
     return a.data * b.data
+
+
+def usual_slips(value: Callable, *slopes: Callable) -> dict[str, Callable]:
+    "The mistakes that every operation invites."
+    with_upstream = lambda change: [
+        lambda *given, slope=slope: slope(*given[:-1], change(given[0], given[-1])) for slope in slopes
+    ]
+    plus = [
+        lambda *given, slope=slope: None if (s := slope(*given[:-1], 1.0)) is None else s + given[-1]
+        for slope in slopes
+    ]
+    put = lambda put: operation(value, *slopes, put=put)
+
+    def in_place(a, *rest):
+        a.data = value(a, *rest)
+        return a.data, put(lambda old, new: old + new)(a, *rest)[1]
+
+    def called(*operands):
+        result, backward = put(lambda old, new: old + new)(*operands)
+        return result, backward(1.0)
+
+    return {
+        "= where += must add: a gradient that was there, or a second use, is lost.": put(
+            lambda old, new: new
+        ),
+        "the sign is turned round: the share is added, += and no minus.": put(lambda old, new: old - new),
+        "*= multiplies what is there already; gradients are added up: +=.": put(lambda old, new: old * new),
+        "no .grad has changed: a return or a local name keeps nothing; write a.grad += ….": put(
+            lambda old, new: old
+        ),
+        "out_grad is not used: multiply by the gradient that arrives.": operation(
+            value, *with_upstream(lambda a, g: 1.0)
+        ),
+        "a.grad is a factor; the gradient that arrives is out_grad.": operation(
+            value, *with_upstream(lambda a, g: a.grad)
+        ),
+        "out_grad is squared; it is a factor once.": operation(value, *with_upstream(lambda a, g: g * g)),
+        "out_grad is added to the slope; it is multiplied.": operation(value, *plus),
+        "= where += must add, and out_grad is missing.": operation(
+            value, *with_upstream(lambda a, g: 1.0), put=lambda old, new: new
+        ),
+        "something is added only where .grad is 0; += adds to what is there too.": put(
+            lambda old, new: old if old else new
+        ),
+        "the share is doubled; it is added once.": operation(value, *with_upstream(lambda a, g: 2 * g)),
+        "backward is called in the return; return the function itself, without ().": called,
+        "only the value is returned; return the pair (value, backward).": value,
+        "the pair is the wrong way round: the value comes first, then backward.": lambda *operands: operation(
+            value, *slopes
+        )(*operands)[::-1],
+        "the value is kept in a.data; a must stay as it is.": in_place,
+    }
 
 # %% ../../nbs/exercises/scalar_autograd.ipynb #0302ceb1
 def value_mul(a, b):
@@ -66,13 +122,89 @@ def value_mul(a, b):
     return a.data * b.data, backward
 
 
+def to_a(a: Box, b: Box, g: float) -> float:
+    "The share of the left operand."
+    return b.data * g
+
+
+def to_b(a: Box, b: Box, g: float) -> float:
+    "The share of the right operand."
+    return a.data * g
+
+
+def nothing(*given: Any) -> None:
+    "No share."
+
+
+WRONG_FACTORS = {
+    "each operand gets its own data; the slope is the other one's.": (to_b, to_a),
+    "both get b.data; b's slope is a.data.": (to_a, to_a),
+    "both get a.data; a's slope is b.data.": (to_b, to_b),
+    "b gets no gradient.": (to_a,),
+    "a gets no gradient.": (nothing, to_b),
+    "both shares go to a; b.grad gets a.data * out_grad.": (lambda a, b, g: to_a(a, b, g) + to_b(a, b, g),),
+    "both shares go to b; a.grad gets b.data * out_grad.": (
+        nothing,
+        lambda a, b, g: to_a(a, b, g) + to_b(a, b, g),
+    ),
+    "b's share lacks out_grad, the gradient that arrives.": (to_a, lambda a, b, g: a.data),
+    "a's share lacks out_grad, the gradient that arrives.": (lambda a, b, g: b.data, to_b),
+    "out_grad is passed on as it is: that is the rule of a plus.": (lambda a, b, g: g, lambda a, b, g: g),
+    "both get the product; the slope is the other operand alone.": (
+        lambda a, b, g: times(a, b) * g,
+        lambda a, b, g: times(a, b) * g,
+    ),
+    "the operand's .grad is multiplied where its .data belongs.": (
+        lambda a, b, g: b.grad * g,
+        lambda a, b, g: a.grad * g,
+    ),
+}
+
+
+def read_first(a: Box, b: Box) -> tuple:
+    "Both sums are made before they are put away."
+
+    def backward(out_grad):
+        a.grad, b.grad = a.grad + b.data * out_grad, b.grad + a.data * out_grad
+
+    return times(a, b), backward
+
+
+def one_share_more(a: Box, b: Box) -> tuple:
+    "Adds a share of its own where both operands are one."
+    return operation(times, lambda a, b, g: b.data * g * (1 + 2 * (a is b)), to_b)(a, b)
+
+
+def emptied_first(a: Box, b: Box) -> tuple:
+    "What was there is lost, and two uses add up."
+
+    def backward(out_grad):
+        a.grad = b.grad = 0.0
+        value_mul(a, b)[1](out_grad)
+
+    return times(a, b), backward
+
+
+def one_set(name: str) -> Callable:
+    "One of the two gradients loses what was there."
+
+    def forward(a, b):
+        def backward(out_grad):
+            a.grad = b.data * out_grad + (a.grad if name == "b" else 0.0)
+            b.grad = a.data * out_grad + (b.grad if name == "a" else 0.0)
+
+        return times(a, b), backward
+
+    return forward
+
+
 declare(
     "value_mul",
     "07_scalar_autograd",
     "value_mul(a, b)",
     "For objects with .data and .grad, return (a.data * b.data, backward), where backward(out_grad) adds to a.grad and b.grad.",
     cases=lambda: {
-        "two numbers": two_boxes(2.0, -3.0, upstream=1.5),
+        "two numbers": two_boxes(2.5, -3.0, upstream=1.5),
         "gradients there already": two_boxes(0.5, 4.0, 1.0, -2.0, upstream=-0.7),
         "a zero": two_boxes(0.0, 5.0, upstream=2.0),
         "one object on both sides": one_box_twice(),
@@ -83,33 +215,20 @@ declare(
         gradients=("a.grad", "b.grad"),
     ),
     run=run_value,
-    mistakes={
-        "= where += must add: a gradient that was there, or a second use, is lost.": operation(
-            times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: new
+    mistakes=usual_slips(times, to_a, to_b)
+    | {sentence: operation(times, *slopes) for sentence, slopes in WRONG_FACTORS.items()}
+    | {
+        "the value is a sum; it must be a product.": operation(lambda a, b: a.data + b.data, to_a, to_b),
+        "the product is divided by a.data, which fails at 0; the other operand's data is there already.": operation(
+            times,
+            lambda a, b, g: g * times(a, b) / a.data,
+            lambda a, b, g: g * times(a, b) / b.data,
         ),
-        "out_grad is not used: multiply by the gradient that arrives.": operation(
-            times, lambda a, b, g: b.data, lambda a, b, g: a.data
-        ),
-        "each operand gets its own data; the slope is the other one's.": operation(
-            times, lambda a, b, g: a.data * g, lambda a, b, g: b.data * g
-        ),
-        "out_grad is passed on as it is: that is the rule of a plus.": operation(
-            times, lambda a, b, g: g, lambda a, b, g: g
-        ),
-        "b gets no gradient.": operation(times, lambda a, b, g: b.data * g),
-        "a gets no gradient.": operation(times, lambda a, b, g: 0.0, lambda a, b, g: a.data * g),
-        "the value is a sum; it must be a product.": operation(
-            lambda a, b: a.data + b.data, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g
-        ),
-        "both get the product; the slope is the other operand alone.": operation(
-            times, lambda a, b, g: times(a, b) * g, lambda a, b, g: times(a, b) * g
-        ),
-        "the operand's .grad is multiplied where its .data belongs.": operation(
-            times, lambda a, b, g: b.grad * g, lambda a, b, g: a.grad * g
-        ),
-        "*= multiplies what is there already; gradients are added up: +=.": operation(
-            times, lambda a, b, g: b.data * g, lambda a, b, g: a.data * g, put=lambda old, new: old * new
-        ),
+        "where a and b are one object, one of two shares is lost: a.grad += …, then b.grad += ….": read_first,
+        "one object on both sides needs no extra share: the two += lines add both.": one_share_more,
+        "the gradients are set to 0 first; what was there must stay.": emptied_first,
+        "a.grad is set with =; it must be added to, +=.": one_set("a"),
+        "b.grad is set with =; it must be added to, +=.": one_set("b"),
     },
     hints=[
         "Nudge a by a little h: by how much does a * b change?",
@@ -126,6 +245,75 @@ declare(
 def tanh_of(a: Box) -> float:
     "The value of a tanh."
     return math.tanh(a.data)
+
+
+WRONG_TANHS = {
+    "this is the sigmoid, 1 / (1 + exp(-x)); tanh is math.tanh.": lambda x: 1 / (1 + math.exp(-x)),
+    "this is the tangent; the hyperbolic one is math.tanh.": math.tan,
+    "the value is a.data itself; its tanh is asked for.": lambda x: x,
+}
+OVERFLOWING = {
+    "exp, sinh and cosh overflow far out; math.tanh does not.": lambda x: math.sinh(x) / math.cosh(x),
+    "exp(2x) overflows far out; math.tanh does not.": lambda x: (math.exp(2 * x) - 1) / (math.exp(2 * x) + 1),
+    "exp(-2x) overflows far out on the negative side; math.tanh does not.": lambda x: (
+        (1 - math.exp(-2 * x)) / (1 + math.exp(-2 * x))
+    ),
+    "far out exp is inf, and inf / inf a nan; math.tanh and torch.tanh know better.": lambda x: (
+        math.tanh(x) if abs(x) < 100 else math.nan
+    ),
+}
+WRONG_TANH_SLOPES = {  # of the input x, the output t and the upstream gradient g
+    "the slope is 1 - tanh², with the square of the output, not of the input.": lambda x, t, g: (
+        (1 - x**2) * g
+    ),
+    "the square is missing: 1 - t².": lambda x, t, g: (1 - t) * g,
+    "the 1 is missing: 1 - t².": lambda x, t, g: t**2 * g,
+    "the 1 is missing, and the sign is turned round: 1 - t².": lambda x, t, g: -(t**2) * g,
+    "the sign before t² is a minus: 1 - t².": lambda x, t, g: (1 + t**2) * g,
+    "the brackets are missing: out_grad multiplies all of (1 - t²).": lambda x, t, g: 1 - t**2 * g,
+    "the brackets are missing: out_grad multiplies all of (1 - t²), not the 1 alone.": lambda x, t, g: (
+        g - t**2
+    ),
+    "this is the rule of a ReLU; the slope of tanh is 1 - t².": lambda x, t, g: g if x > 0 else None,
+    "this is x (1 - x), the sigmoid's rule and of the input; it is 1 - t².": lambda x, t, g: x * (1 - x) * g,
+    "this is the slope of the sigmoid; that of tanh is 1 - t².": lambda x, t, g: (
+        math.exp(-x) / (1 + math.exp(-x)) ** 2 * g
+    ),
+    "out_grad is passed on unchanged; the slope of tanh is 1 only at 0.": lambda x, t, g: g,
+    "this is the slope of the sigmoid, t (1 - t).": lambda x, t, g: t * (1 - t) * g,
+    "the slope is the value itself; that is the rule of exp.": lambda x, t, g: t * g,
+    "the slope 1 - t² is multiplied by t too; only out_grad is a factor.": lambda x, t, g: t * (1 - t**2) * g,
+    "the square is around the difference; it belongs to t alone: 1 - t².": lambda x, t, g: (1 - t) ** 2 * g,
+    "1 - t² is squared once more; it is the slope already.": lambda x, t, g: (1 - t**2) ** 2 * g,
+    "tanh is taken twice: t is the tanh already, so 1 - t².": lambda x, t, g: (1 - math.tanh(t) ** 2) * g,
+    "2t stands for t²: the slope is 1 - t².": lambda x, t, g: (1 - 2 * t) * g,
+    "the data of a is squared inside tanh; square the tanh: 1 - t².": lambda x, t, g: (
+        (1 - math.tanh(x * x)) * g
+    ),
+    "out_grad belongs outside: (1 - t²) · out_grad, not 1 - (t · out_grad)².": lambda x, t, g: (
+        1 - (t * g) ** 2
+    ),
+    "this is 1 / cosh(x), or sqrt(1 - t²); the slope is its square.": lambda x, t, g: (
+        math.sqrt(1 - t * t) * g
+    ),
+    "cosh overflows far out; 1 - t² does not, and t is known already.": lambda x, t, g: g / math.cosh(x) ** 2,
+}
+
+
+def tanh_slope(slope: Callable) -> Callable:
+    "The operation with this slope."
+    return operation(tanh_of, lambda a, g: slope(a.data, math.tanh(a.data), g))
+
+
+def kept_in_data(a: Box) -> tuple:
+    "Right, and the operand is changed."
+    t = a.data = math.tanh(a.data)
+    return t, operation(tanh_of, lambda box, g: (1 - t * t) * g)(a)[1]
+
+
+def tanh_value(value: Callable) -> Callable:
+    "The operation with this value, and the right slope."
+    return operation(lambda a: value(a.data), lambda a, g: (1 - value(a.data) ** 2) * g)
 
 # %% ../../nbs/exercises/scalar_autograd.ipynb #a7272b7b
 def value_tanh(a):
@@ -146,7 +334,8 @@ declare(
         "a positive number": {"a": Box(0.8), "upstream": 1.5},
         "a gradient there already": {"a": Box(-1.2, 2.0), "upstream": -0.6},
         "zero": {"a": Box(0.0), "upstream": 3.0},
-        "far out, where tanh is flat": {"a": Box(400.0, 1.0), "upstream": 2.0},
+        "far out, where tanh is flat": {"a": Box(800.0, 1.0), "upstream": 2.0},
+        "as far out on the other side": {"a": Box(-800.0), "upstream": 0.5},
     },
     truth=Truth(
         lambda a, upstream: {"the value": math.tanh(a.data)},
@@ -154,40 +343,10 @@ declare(
         gradients=("a.grad",),
     ),
     run=run_value,
-    mistakes={
-        "= where += must add: the gradient that was there is lost.": operation(
-            tanh_of, lambda a, g: (1 - tanh_of(a) ** 2) * g, put=lambda old, new: new
-        ),
-        "out_grad is not used: multiply by the gradient that arrives.": operation(
-            tanh_of, lambda a, g: 1 - tanh_of(a) ** 2
-        ),
-        "the slope is 1 - tanh², with the square of the output, not of the input.": operation(
-            tanh_of, lambda a, g: (1 - a.data**2) * g
-        ),
-        "the square is missing: 1 - t².": operation(tanh_of, lambda a, g: (1 - tanh_of(a)) * g),
-        "out_grad is passed on unchanged; the slope of tanh is 1 only at 0.": operation(
-            tanh_of, lambda a, g: g
-        ),
-        "this is the slope of the sigmoid, t (1 - t).": operation(
-            tanh_of, lambda a, g: tanh_of(a) * (1 - tanh_of(a)) * g
-        ),
-        "the slope is t² - 1: the sign is turned round.": operation(
-            tanh_of, lambda a, g: (tanh_of(a) ** 2 - 1) * g
-        ),
-        "the slope is the value itself; that is the rule of exp.": operation(
-            tanh_of, lambda a, g: tanh_of(a) * g
-        ),
-        "exp(2x) overflows far out; math.tanh does not.": lambda a: operation(
-            lambda a: (math.exp(2 * a.data) - 1) / (math.exp(2 * a.data) + 1),
-            lambda a, g: (1 - tanh_of(a) ** 2) * g,
-        )(a),
-        "the square is around the difference; it belongs to t alone: 1 - t².": operation(
-            tanh_of, lambda a, g: (1 - tanh_of(a)) ** 2 * g
-        ),
-        "cosh overflows far out; 1 - t² does not, and t is known already.": operation(
-            tanh_of, lambda a, g: g / math.cosh(a.data) ** 2
-        ),
-    },
+    mistakes=usual_slips(tanh_of, lambda a, g: (1 - tanh_of(a) ** 2) * g)
+    | {sentence: tanh_slope(slope) for sentence, slope in WRONG_TANH_SLOPES.items()}
+    | {sentence: tanh_value(value) for sentence, value in (WRONG_TANHS | OVERFLOWING).items()}
+    | {"a.data is replaced by its tanh; keep that in a name of its own, such as t.": kept_in_data},
     hints=[
         "The slope of tanh can be written with its own value.",
         "With t = tanh(x), the slope is 1 - t**2.",
@@ -204,6 +363,93 @@ def power(a: Box, k: float) -> float:
     "The value of a power."
     return a.data**k
 
+
+WRONG_POWER_SLOPES = {  # of x, k and the upstream gradient g
+    "the exponent does not come down as a factor: k · x^(k-1).": lambda x, k, g: x ** (k - 1) * g,
+    "the exponent is not lowered by 1: k · x^(k-1).": lambda x, k, g: k * x**k * g,
+    "the power is missing: the slope is k · x^(k-1).": lambda x, k, g: k * x * g,
+    "only k is there; the slope is k · x^(k-1).": lambda x, k, g: k * g,
+    "the slope is the value itself, x^k; it is k · x^(k-1).": lambda x, k, g: x**k * g,
+    "the exponent is raised; it is lowered by 1.": lambda x, k, g: k * x ** (k + 1) * g,
+    "the exponent is lowered by 2; it is lowered by 1.": lambda x, k, g: k * x ** (k - 2) * g,
+    "the factor is k - 1; it is k, and only the exponent is lowered.": lambda x, k, g: (
+        (k - 1) * x ** (k - 1) * g
+    ),
+    "it is divided by k; k is a factor: k · x^(k-1).": lambda x, k, g: x ** (k - 1) / k * g,
+    "this is the integral, x^(k+1) / (k+1); the slope is k · x^(k-1).": lambda x, k, g: (
+        x ** (k + 1) / (k + 1) * g
+    ),
+    "1 is taken from k twice, (k-1) · x^(k-2); the slope is k · x^(k-1).": lambda x, k, g: (
+        (k - 1) * x ** (k - 2) * g
+    ),
+    "2 · x is the slope of the square alone; it is k · x^(k-1).": lambda x, k, g: 2 * x * g,
+    "k - 1 is rounded to a whole number; a root's k is a fraction.": lambda x, k, g: k * x ** int(k - 1) * g,
+    "k is added; it is a factor: k · x^(k-1).": lambda x, k, g: (k + x ** (k - 1)) * g,
+    "the base is k · x; only x is raised: k · x^(k-1).": lambda x, k, g: (k * x) ** (k - 1) * g,
+    "out_grad is raised to the power too; it is only a factor.": lambda x, k, g: k * (x * g) ** (k - 1),
+    "out_grad is passed on unchanged: that is the rule of a plus.": lambda x, k, g: g,
+    "out_grad is raised to the power; a.data is the base.": lambda x, k, g: k * g ** (k - 1),
+    "x and k are exchanged: it is k · x^(k-1).": lambda x, k, g: x * k ** (x - 1) * g,
+    "this is the slope with respect to k, with a logarithm; x moves here: k · x^(k-1).": lambda x, k, g: (
+        x**k * math.log(x) * g
+    ),
+    "** binds before -: k * a.data**k - 1 takes the 1 from the product.": lambda x, k, g: (k * x**k - 1) * g,
+    "** binds before -: a.data ** k - 1 is not a.data ** (k - 1).": lambda x, k, g: k * (x**k - 1) * g,
+    "** binds before -: k - 1 * out_grad in the exponent needs brackets, ** (k - 1).": lambda x, k, g: (
+        k * x**k - g
+    ),
+    "** binds before -: without brackets the 1 is taken away last; write ** (k - 1).": lambda x, k, g: (
+        g * k * x**k - 1
+    ),
+}
+WRONG_CONDITIONS = {  # when a share is added
+    "k > 0 leaves out negative k, which have a slope too; only at k = 0 nothing is added.": lambda x, k: (
+        k > 0
+    ),
+    "k >= 1 leaves out roots and negative k; only at k = 0 nothing is added.": lambda x, k: k >= 1,
+    "k > 1 leaves out k = 1, roots and negative k; only at k = 0 nothing is added.": lambda x, k: k > 1,
+    "k >= 0 leaves out negative k and lets 0 in; only at k = 0 nothing is added.": lambda x, k: k >= 0,
+    "where a.data is 0 nothing is added; at k = 1 the slope is 1 there too. Test k, not a.data.": lambda x, k: (
+        x != 0
+    ),
+    "only positive a.data gets a gradient; only at k = 0 nothing is added.": lambda x, k: k and x > 0,
+    "at k = 1 nothing is added; it is k = 0 that adds nothing.": lambda x, k: k != 1,
+    "the condition is turned round: the slope is added at k = 0 alone.": lambda x, k: k == 0,
+}
+WRONG_POWERS = {
+    "base and exponent are exchanged: a.data ** k.": lambda x, k: k**x,
+    "the value is a product; it must be a power, a.data ** k.": lambda x, k: x * k,
+    "the value is the slope; it is a.data ** k.": lambda x, k: k * x ** (k - 1) if k else 0.0,
+    "the value is a.data ** (k - 1); only the slope has the lowered exponent.": lambda x, k: x ** (k - 1),
+    "a loop over range(k) knows whole k above 0 only; ** knows every k.": lambda x, k: math.prod(
+        x for _ in range(k)
+    ),
+}
+
+
+def power_slope(slope: Callable) -> Callable:
+    "The operation with this slope; at k = 0 nothing is added."
+    return operation(power, lambda a, k, g: slope(a.data, k, g) if k else None)
+
+
+def power_where(condition: Callable) -> Callable:
+    "The operation that adds the right share where `condition(x, k)` holds."
+    return operation(power, lambda a, k, g: k * a.data ** (k - 1) * g if condition(a.data, k) else None)
+
+
+def power_value(value: Callable) -> Callable:
+    "The operation with this value."
+    return operation(lambda a, k: value(a.data, k))
+
+
+def emptied_at_0(a: Box, k: float) -> tuple:
+    "Sets the gradient to 0 where nothing is to be added."
+
+    def backward(out_grad):
+        a.grad = a.grad + k * a.data ** (k - 1) * out_grad if k else 0.0
+
+    return power(a, k), backward
+
 # %% ../../nbs/exercises/scalar_autograd.ipynb #ae015c83
 def value_pow(a, k):
     def backward(out_grad):
@@ -219,11 +465,12 @@ declare(
     "value_pow(a, k)",
     "For an object a with .data and .grad and a number k, return (a.data ** k, backward), where backward(out_grad) adds to a.grad. k may be 0: nothing is added then, also where a.data is 0.",
     cases=lambda: {
-        "a cube": {"a": Box(2.0), "k": 3, "upstream": 1.5},
+        "a cube": {"a": Box(2.5), "k": 3, "upstream": 1.5},
         "a gradient there already": {"a": Box(-1.5, 2.0), "k": 2, "upstream": -0.6},
         "one over": {"a": Box(4.0), "k": -1, "upstream": 3.0},
         "a root": {"a": Box(9.0, 1.0), "k": 0.5, "upstream": 2.0},
-        "0 to the power 0": {"a": Box(0.0, 1.0), "k": 0, "upstream": 2.0},
+        "0 to the power 0": {"a": Box(0.0, 3.0), "k": 0, "upstream": 2.0},
+        "0 to the power 1": {"a": Box(0.0), "k": 1, "upstream": 4.0},
     },
     truth=Truth(
         lambda a, k, upstream: {"the value": a.data**k},
@@ -231,36 +478,26 @@ declare(
         gradients=("a.grad",),
     ),
     run=run_value,
-    mistakes={
-        "= where += must add: the gradient that was there is lost.": operation(
-            power, lambda a, k, g: k * a.data ** (k - 1) * g, put=lambda old, new: new
-        ),
+    mistakes=usual_slips(power, lambda a, k, g: k * a.data ** (k - 1) * g if k else None)
+    | {sentence: power_slope(slope) for sentence, slope in WRONG_POWER_SLOPES.items()}
+    | {sentence: power_where(condition) for sentence, condition in WRONG_CONDITIONS.items()}
+    | {sentence: power_value(value) for sentence, value in WRONG_POWERS.items()}
+    | {
         "at k = 0 the formula divides by zero where a.data is 0; the slope of a constant is 0.": operation(
             power, lambda a, k, g: k * a.data ** (k - 1) * g
         ),
-        "out_grad is not used: multiply by the gradient that arrives.": operation(
-            power, lambda a, k, g: k * a.data ** (k - 1)
+        "dividing the value by a.data fails at 0; raise a.data to k - 1.": power_slope(
+            lambda x, k, g: k * x**k / x * g
         ),
-        "the exponent does not come down as a factor: k · x^(k-1).": operation(
-            power, lambda a, k, g: a.data ** (k - 1) * g
+        "dividing the value by a.data fails at 0; raise a.data to k - 1, unless k is 0.": operation(
+            power, lambda a, k, g: k * power(a, k) / a.data * g
         ),
-        "the exponent is not lowered by 1: k · x^(k-1).": operation(power, lambda a, k, g: k * a.data**k * g),
-        "the power is missing: the slope is k · x^(k-1).": operation(power, lambda a, k, g: k * a.data * g),
-        "the exponent is raised; it is lowered by 1.": operation(
-            power, lambda a, k, g: k * a.data ** (k + 1) * g
+        "at k = 0 the gradient is set to 0; what was there must stay.": emptied_at_0,
+        "at k = 0 a 1 is added; the slope of a constant is 0.": operation(
+            power, lambda a, k, g: k * a.data ** (k - 1) * g if k else 1.0
         ),
-        "the factor is k - 1; it is k, and only the exponent is lowered.": operation(
-            power, lambda a, k, g: (k - 1) * a.data ** (k - 1) * g
-        ),
-        "out_grad is raised to the power too; it is only a factor.": operation(
-            power, lambda a, k, g: k * (a.data * g) ** (k - 1)
-        ),
-        "out_grad is passed on unchanged: that is the rule of a plus.": operation(power, lambda a, k, g: g),
-        "a.grad is a factor; the gradient that arrives is out_grad.": operation(
-            power, lambda a, k, g: k * a.data ** (k - 1) * a.grad
-        ),
-        "** binds before -: a.data ** k - 1 is not a.data ** (k - 1).": operation(
-            power, lambda a, k, g: k * (a.data**k - 1) * g
+        "at k = 0 out_grad is added; the slope of a constant is 0.": operation(
+            power, lambda a, k, g: k * a.data ** (k - 1) * g if k else g
         ),
     },
     hints=[
@@ -311,27 +548,35 @@ GRAPHS = {
     "a node that root does not reach": ("b", {"a": [], "b": ["a"], "z": ["b"]}),
     "a root alone": ("a", {"a": []}),
     "a long path first": ("e", {"a": [], "b": ["a"], "c": ["b"], "e": ["c", "a"]}),
-    "names in no order": ("m", {"z": [], "k": ["z"], "x": ["k"], "m": ["x", "z"]}),
+    "names in no order": ("m", {"m": ["x", "z"], "x": ["k"], "k": ["z"], "z": []}),
 }
+
+
+def down(
+    node: str,
+    children: dict,
+    before: bool = False,
+    after: bool = True,
+    seen: set | None = None,
+    which: Callable = list,
+) -> list[str]:
+    "Depth first: a node before or after its children, `which` of them; with `seen`, every node once."
+    if seen is not None and node in seen:
+        return []
+    if seen is not None:
+        seen.add(node)
+    below = [n for child in which(children[node]) for n in down(child, children, before, after, seen, which)]
+    return [node] * before + below + [node] * after
 
 
 def post_order(root: str, children: dict, seen: set | None = None) -> list[str]:
     "Children first."
-    seen = set() if seen is None else seen
-    if root in seen:
-        return []
-    seen.add(root)
-    return [node for child in children[root] for node in post_order(child, children, seen)] + [root]
+    return down(root, children, seen=set() if seen is None else seen)
 
 
-def every_visit(root: str, children: dict) -> list[str]:
-    "Children first, with no memory of what was visited."
-    return [node for child in children[root] for node in every_visit(child, children)] + [root]
-
-
-def pre_order(root: str, children: dict) -> list[str]:
+def pre_order(root: str, children: dict, **more: Any) -> list[str]:
     "A node when it is first met, then its children."
-    return list(dict.fromkeys([root, *(n for child in children[root] for n in pre_order(child, children))]))
+    return down(root, children, before=True, after=False, seen=set(), **more)
 
 
 def in_loop(root: str, children: dict, found: list | None = None) -> list[str]:
@@ -344,13 +589,48 @@ def in_loop(root: str, children: dict, found: list | None = None) -> list[str]:
     return found
 
 
-def level_order(root: str, children: dict) -> list[str]:
-    "Level by level from the root."
+def levels(root: str, children: dict) -> list[str]:
+    "Level by level from the root, with no memory of what was visited."
     found, level = [], [root]
     while level:
         found += level
         level = [child for node in level for child in children[node]]
-    return list(dict.fromkeys(found))
+    return found
+
+
+def nested(root: str, children: dict) -> list:
+    "Lists within lists."
+    return [*(nested(child, children) for child in children[root]), root]
+
+
+def level_order(root: str, children: dict) -> list[str]:
+    "Level by level from the root, every node once."
+    return list(dict.fromkeys(levels(root, children)))
+
+
+def turned(order: Callable) -> Callable:
+    "The same order from its end."
+    return lambda root, children: order(root, children)[::-1]
+
+
+def with_stack(root: str, children: dict) -> list[str]:
+    "The node added last is visited first."
+    return pre_order(root, children, which=reversed)
+
+
+def appending(root: str, children: dict, order: list) -> list[str]:
+    "Children first, in a list that exists already."
+    if root not in order:
+        for child in children[root]:
+            appending(child, children, order)
+        order.append(root)
+    return order
+
+
+def from_every_key(root: str, children: dict) -> list[str]:
+    "Children first, whether root reaches them or not."
+    seen = set()
+    return [node for key in children for node in down(key, children, seen=seen)]
 
 # %% ../../nbs/exercises/scalar_autograd.ipynb #cd0d86fe
 def topological_order(root, children):
@@ -376,31 +656,81 @@ declare(
     truth=Truth(lambda root, children: {"the order": post_order(root, children)}, judge=judge_order),
     run=returns("the order"),
     mistakes={
-        "nodes with two paths to them are listed twice: remember what was visited.": every_visit,
-        "the order is turned round: root comes first.": lambda root, children: post_order(root, children)[
-            ::-1
-        ],
+        "nodes with two paths to them are listed twice: remember what was visited.": down,
+        "the order is turned round: root comes first.": turned(post_order),
         "a node is listed before its children (pre-order): append it after the loop.": pre_order,
-        "this is level by level; a node with a short and a long path comes too early when reversed.": lambda r, c: (
-            level_order(r, c)[::-1]
+        "pre-order turned round is not enough: a node with two paths comes too late.": turned(pre_order),
+        "a stack visits parents before their children; a node is listed after all its children.": with_stack,
+        "what a stack visits, turned round, is not enough: a node with two paths comes too late.": turned(
+            with_stack
         ),
-        "pre-order turned round is not enough: a node with two paths comes too late.": lambda r, c: pre_order(
-            r, c
-        )[::-1],
+        "a node comes before its children, and twice where two paths lead to it.": lambda root, children: (
+            down(root, children, before=True, after=False)
+        ),
+        "a node with two paths to it comes twice, and too late too: remember it, append after the loop.": turned(
+            lambda root, children: down(root, children, before=True, after=False)
+        ),
+        "the order is turned round, and a node with two paths to it comes twice.": turned(down),
+        "this is level by level; a node with a short and a long path comes too early when reversed.": turned(
+            level_order
+        ),
         "level by level from the root: parents come before their children.": level_order,
+        "level by level: parents come first, and a node with two paths to it twice.": levels,
+        "levels turned round: a node with two paths to it comes twice; remember what was visited.": turned(
+            levels
+        ),
         "root itself is missing.": lambda root, children: post_order(root, children)[:-1],
+        "only root is listed: what the calls for its children return must go into the list.": lambda root, children: [
+            root
+        ],
         "only the direct children are listed; go down to the leaves.": lambda root, children: [
             *dict.fromkeys(children[root]),
             root,
+        ],
+        "only the direct children are listed, one of them twice; go down to the leaves.": lambda root, children: [
+            *children[root],
+            root,
+        ],
+        "only the first child of a node is followed: does a return stand inside the loop?": lambda root, children: (
+            down(root, children, which=lambda below: below[:1])
+        ),
+        "only the last child of a node is kept: add to the order, += in place of =.": lambda root, children: (
+            down(root, children, which=lambda below: below[-1:])
+        ),
+        "a return inside the loop leaves before the node is appended: only the first leaf is listed.": lambda root, children: (
+            down(root, children, which=lambda below: below[:1])[:1]
+        ),
+        "root is listed twice: its own visit appends it already.": lambda root, children: [
+            *post_order(root, children),
+            root,
+        ],
+        "nothing is listed: is the test on visited turned round?": lambda root, children: [],
+        "append puts a list into the list; += or extend puts in its nodes.": nested,
+        "a node without children is left out; it is listed too.": lambda root, children: [
+            node for node in post_order(root, children) if children[node]
         ],
         "these are all keys of children, also those that root does not reach.": lambda root, children: [
             *(k for k in children if k != root),
             root,
         ],
+        "the walk starts from every key of children; start it from root alone.": from_every_key,
+        "these are the keys of children as they stand; walk from root, a node after its children.": lambda root, children: (
+            list(children)
+        ),
         "append stands inside the loop over the children: a node without children never gets there.": in_loop,
         "the names are sorted; the order follows from who is whose child.": lambda root, children: sorted(
             reach(root, children)
         ),
+        "visited is kept from call to call (a default argument is made once); make it inside.": keeps(
+            "c", set, lambda root, children, seen: post_order(root, children, seen)
+        ),
+        "the order is kept from call to call (a default argument is made once); make it inside.": keeps(
+            "c", list, appending
+        ),
+        "children is emptied on the way; leave it as it is.": lambda root, children: (
+            post_order(root, children),
+            [below.clear() for below in children.values()],
+        )[0],
     },
     hints=[
         "When may a node be appended? Only when everything below it has been.",
