@@ -8,20 +8,31 @@ __all__ = []
 # %% ../../nbs/exercises/autograd.ipynb #c5c40bcb
 #| code-fold: true
 import inspect
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lesson13.checking import Truth, declare, look_up, rand
-from lesson13.exercises.backward import LAYER_CASES, RELU_SLOPES, relu_case
-from lesson13.exercises.modules import linear_case
+from lesson13.checking import Truth, declare, look_up, rand, with_g
+from lesson13.exercises.backward import (
+    LAYER_CASES,
+    LAYER_RULES,
+    LAYER_SLIPS,
+    RELU_SLOPES,
+    relu_case,
+    relu_slope,
+)
+from lesson13.exercises.modules import LINEAR_VALUES, RELU_VALUES, linear_case
 
 # %% ../../nbs/exercises/autograd.ipynb #3c4b4e41
 RETURNED = "the shape that backward returns for {}"
 SPARED = "whether backward returns None for {}"
+INPUT_CHANGED = "forward changes its input in place; make a new tensor."
+ON_THE_CLASS = "what forward saw is kept on the class, where the next use overwrites it; keep it in ctx."
 WRITES = "backward must return what it finds; PyTorch adds it to .grad."
 
 
@@ -49,8 +60,15 @@ def run_function(*names: str) -> Callable:
             returned.extend(gradients)
             return found
 
-        noting = type(answer.__name__, (answer,), {"backward": staticmethod(backward)})
-        out = noting.apply(*leaves.values())
+        noting = type(
+            "Function", (answer,), {"backward": staticmethod(backward)}
+        )  # PyTorch's messages hold the name
+        first, *rest = leaves.values()
+        out = noting.apply(first, *rest)
+        with suppress(Exception):
+            answer.apply(first.detach().flip(0) - 1, *rest)  # used once more before the way back
+        if not all(torch.equal(leaf, inputs[name]) for name, leaf in leaves.items()):
+            raise TypeError("forward changed its input in place")
         yield f"apply({', '.join(names)})", out
         if isinstance(out, Tensor):
             try:
@@ -80,6 +98,28 @@ def function_class(back: Callable, value: Callable = lambda x: x.clamp(min=0)) -
 
     return Function
 
+
+class SharesItsInput(torch.autograd.Function):
+    "Keeps its input on the class."
+
+    @staticmethod
+    def forward(ctx, x):
+        SharesItsInput.x = x
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return relu_slope(SharesItsInput.x, upstream)
+
+
+class SavesNoInput(SharesItsInput):
+    "Forgets what came in."
+
+    @staticmethod
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        return relu_slope(x, upstream)
+
 # %% ../../nbs/exercises/autograd.ipynb #eab756a9
 class ReLUFunction(torch.autograd.Function):
     @staticmethod
@@ -99,12 +139,15 @@ declare(
     "10_autograd",
     "ReLUFunction.apply(x)",
     "ReLU as a subclass of torch.autograd.Function, with forward and backward as static methods.",
-    cases=lambda: {
-        title: {"x": relu_case(*shape, seed=seed)["inp"], "upstream": rand(*shape, seed=seed + 5)}
-        for seed, (title, shape) in enumerate(
-            {"4 × 3 with zeros": (4, 3), "one dimension": (6,), "2 × 3 × 4": (2, 3, 4)}.items()
-        )
-    },
+    cases=lambda: (
+        {
+            title: {"x": relu_case(*shape, seed=seed)["inp"], "upstream": rand(*shape, seed=seed + 5)}
+            for seed, (title, shape) in enumerate(
+                {"4 × 3 with zeros": (4, 3), "one dimension": (6,), "2 × 3 × 4": (2, 3, 4)}.items()
+            )
+        }
+        | {"no zeros, 3 × 2": {"x": relu_case(3, 2, seed=4, zeros=0)["inp"], "upstream": rand(3, 2, seed=5)}}
+    ),
     truth=Truth(
         lambda x, upstream: {"apply(x)": x.relu()},
         gradient_of=lambda x, upstream: (x.relu() * upstream).sum(),
@@ -116,17 +159,24 @@ declare(
             ">= 0.", ">= 0. There central differences give the mean of both sides."
         ): function_class(slope)
         for sentence, slope in RELU_SLOPES.items()
+        if not sentence.startswith("it is the mean")  # refused like the sum, for the shape
     }
     | {
         "backward changes what arrives in place; others may still need it.": function_class(
             lambda x, g: g.mul_(x > 0)
         ),
-        "forward returns the absolute value.": function_class(lambda x, g: g * (x > 0), torch.abs),
+        ON_THE_CLASS: SharesItsInput,
+        INPUT_CHANGED: function_class(relu_slope, lambda x: x.clamp_(min=0)),
+        "forward kept nothing: ctx.save_for_backward(x) makes it (x,) = ctx.saved_tensors.": SavesNoInput,
         "backward returns None, so x gets no gradient.": function_class(lambda x, g: None),
         WRITES: function_class(lambda x, g: setattr(x, "grad", g * (x > 0))),
         "ctx.saved_tensors is a tuple, even if one tensor was saved: (x,) = ctx.saved_tensors.": function_class(
             lambda x, g: g * ((x,) > 0)
         ),
+    }
+    | {
+        sentence.format("forward"): function_class(relu_slope, value)
+        for sentence, value in RELU_VALUES.items()
     },
     hints=[
         "class ReLUFunction(torch.autograd.Function), with @staticmethod forward(ctx, x) and backward(ctx, out_g).",
@@ -177,6 +227,55 @@ def as_needed(choose: Callable) -> type:
             return choose(three(*ctx.saved_tensors, upstream), ctx.needs_input_grad)
 
     return Function
+
+
+def with_slip(**wrong: Callable | None) -> type:
+    "A Function whose backward has a slip of the layer's."
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *inputs):
+            ctx.save_for_backward(*inputs)
+            return inputs[0] @ inputs[1] + inputs[2]
+
+        @staticmethod
+        def backward(ctx, upstream):
+            inp, w, b = ctx.saved_tensors
+            out, rules = with_g(inp @ w + b, upstream), LAYER_RULES | wrong
+            found = {name: rule(inp, out, w) for name, rule in rules.items()}
+            return found["inp"] if ctx.needs_input_grad[0] else None, found["w"], found["b"]
+
+    return Function
+
+
+OTHERWISE_HERE = (  # exchanged: said in other words; the others: PyTorch refuses a shape, or adds up the rows
+    "w.g and inp.g are exchanged",
+    "b.g is not summed over the batch",
+    "b.g is the mean of all",
+    "inp.g is averaged",
+)
+FUNCTION_SLIPS = {
+    re.sub(r"\b(w|b|inp)\.g\b", r"\1's gradient", sentence).replace("out.g", "out_g"): rules
+    for sentence, rules in LAYER_SLIPS.items()
+    if not sentence.startswith(OTHERWISE_HERE)
+}
+
+
+def linear_on_the_class() -> type:
+    "Keeps its inputs on the class."
+
+    class Shares(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inp, w, b):
+            Shares.seen = inp, w
+            return inp @ w + b
+
+        @staticmethod
+        def backward(ctx, upstream):
+            inp_g, *more = three(*Shares.seen, upstream)
+            return inp_g if ctx.needs_input_grad[0] else None, *more
+
+    return Shares
 
 
 class SavesNothing(torch.autograd.Function):
@@ -232,12 +331,6 @@ declare(
             lambda x, w, g: (x.T @ g, g @ w.T, g.sum(0))
         ),
         WRITES: linear_function(lambda x, w, g: setattr(w, "grad", x.T @ g)),
-        "w's gradient is transposed: inp.T @ g, where g is what arrives.": linear_function(
-            lambda x, w, g: three(x, w, g, w=g.T @ x)
-        ),
-        "w is not transposed in inp's gradient: g @ w.T.": linear_function(
-            lambda x, w, g: (g @ w, x.T @ g, g.sum(0))
-        ),
         "inp gets None: the layers in front of this one would learn nothing.": linear_function(
             lambda x, w, g: three(x, w, g, inp=None)
         ),
@@ -246,33 +339,20 @@ declare(
         "b's gradient is not summed over the batch: backward returns (n, n_out) for a b of (n_out,). PyTorch adds the rows up here, unasked.": linear_function(
             lambda x, w, g: three(x, w, g, b=g)
         ),
-        "b's gradient keeps an axis of length 1: backward returns (1, n_out) for a b of (n_out,). Sum without keepdim.": linear_function(
-            lambda x, w, g: three(x, w, g, b=g.sum(0, keepdim=True))
-        ),
-        "b's gradient is averaged over the batch; it must be summed.": linear_function(
-            lambda x, w, g: three(x, w, g, b=g.mean(0))
-        ),
-        "b's gradient is summed over the outputs (dim 1); sum over the batch, dim 0.": linear_function(
-            lambda x, w, g: three(x, w, g, b=g.sum(1))
-        ),
-        "b's gradient is summed to a single number; sum(0) sums each column.": linear_function(
-            lambda x, w, g: three(x, w, g, b=g.sum())
-        ),
-        "what arrives is not used: these are the gradients of the plain sum of the outputs.": linear_function(
-            lambda x, w, g: three(x, w, torch.ones_like(g))
-        ),
-        "w's gradient is divided by the batch size; the loss has divided already.": linear_function(
-            lambda x, w, g: three(x, w, g, w=x.T @ g / len(x))
-        ),
         "backward changes what arrives in place; others may still need it.": linear_function(
             lambda x, w, g: (three(x, w, g), g.zero_())[0]
         ),
-        "* multiplies element by element; the gradients of inp and w are matrix products.": linear_function(
-            lambda x, w, g: (g * w, x * g, g)
-        ),
         "forward kept nothing: ctx.save_for_backward(inp, w) makes them ctx.saved_tensors.": SavesNothing,
+        ON_THE_CLASS: linear_on_the_class(),
+        INPUT_CHANGED: linear_function(three, lambda inp, w, b: (inp @ w + b, inp.mul_(2))[0]),
         "all are None where inp needs no gradient; ctx.needs_input_grad answers for each input by itself.": as_needed(
             lambda found, needed: found if needed[0] else (None, None, None)
+        ),
+        "None alone is returned where inp needs no gradient; put it in inp's place, with those of w and b.": as_needed(
+            lambda found, needed: found if needed[0] else None
+        ),
+        "two gradients are returned, and forward took three inputs: inp, w, b.": linear_function(
+            lambda x, w, g: three(x, w, g)[:2]
         ),
         "a gradient that is not needed leaves its place empty; put None there, so that three are returned.": as_needed(
             lambda found, needed: found[: sum(needed)]
@@ -291,11 +371,9 @@ declare(
                 None if need else one for one, need in zip(found, needed, strict=True)
             )
         ),
-        "the biases are missing in forward.": linear_function(three, lambda inp, w, b: inp @ w),
-        "a ReLU is applied in forward; a linear layer has none.": linear_function(
-            three, lambda inp, w, b: (inp @ w + b).clamp(min=0)
-        ),
     }
+    | {sentence: with_slip(**rules) for sentence, rules in FUNCTION_SLIPS.items()}
+    | {sentence: linear_function(three, forward) for sentence, forward in LINEAR_VALUES.items()}
     | {
         f"backward returns the gradients of {names}, in this order; forward took inp, w, b.": linear_function(
             lambda x, w, g, order=order: tuple(three(x, w, g)[place] for place in order)
@@ -361,6 +439,27 @@ def leaf_step(
     return step
 
 
+def step_of(choose: Callable) -> Callable:
+    "The right step, with some of the parameters only."
+    return lambda params, lr: leaf_step()(choose(params), lr)
+
+
+def cleared_after(rows: slice) -> Callable:
+    "The step for all, then a second loop that clears some."
+
+    def step(params, lr):
+        leaf_step(clear=lambda p: None)(params, lr)
+        for p in params[rows]:
+            p.grad = None
+
+    return step
+
+
+def one_number_step(number: Callable) -> Callable:
+    "A step by one number in place of the gradient."
+    return leaf_step(lambda p, lr: p.sub_(lr * number(p.grad)))
+
+
 def recorded_step(params: list, lr: float) -> None:
     "The change is recorded like any other."
     for p in params:
@@ -400,13 +499,62 @@ declare(
         ),
         "the step goes uphill: subtract the gradient.": leaf_step(lambda p, lr: p.add_(lr * p.grad)),
         "lr is not used.": leaf_step(lambda p, lr: p.sub_(p.grad)),
-        ".grad is cleared before the step, so nothing is left to step by.": leaf_step(lambda p, lr: None),
+        "params did not change, and .grad is cleared: p = p - … makes a new tensor; or it was cleared too early.": leaf_step(
+            lambda p, lr: None
+        ),
+        ".grad is None already where the step needs it: clear it after the step.": leaf_step(
+            lambda p, lr: (setattr(p, "grad", None), lr * p.grad)
+        ),
+        "only the last .grad is cleared: that line belongs inside the loop.": cleared_after(slice(-1, None)),
+        "only the first .grad is cleared.": cleared_after(slice(1)),
+        "the last .grad is not cleared: the range ends one too early.": cleared_after(slice(-1)),
+        ".grad takes the step, and is not the parameter's any more: p -= lr * p.grad.": leaf_step(
+            lambda p, lr: p.grad.sub_(lr * p.grad), clear=lambda p: None
+        ),
+        "the condition is turned round: the step is for a .grad that is not None.": lambda params, lr: [
+            lr * p.grad for p in params if p.grad is None
+        ],
+        '"if p.grad" asks a whole tensor for one yes or no; ask "p.grad is not None".': lambda params, lr: (
+            step_of(lambda params: [p for p in params if p.grad])(params, lr)
+        ),
         "a parameter that the loss did not use has None as its .grad: skip it.": leaf_step(skip=False),
         "the loop ends at the first .grad that is None: continue goes on with the next parameter, break does not.": lambda params, lr: (
             leaf_step()(takewhile(lambda p: p.grad is not None, params), lr)
         ),
-        "only the first parameter moves; go through all of them.": lambda params, lr: leaf_step()(
-            params[:1], lr
+        ".grad.zero is no method; what changes a tensor in place ends in _: zero_().": leaf_step(
+            clear=lambda p: p.grad.zero
+        ),
+        "the loop ends after the first step: is a return or break inside it?": step_of(
+            lambda params: [p for p in params if p.grad is not None][:1]
+        ),
+        "only the first parameter moves: is a return inside the loop?": step_of(lambda params: params[:1]),
+        "only the last parameter moves; go through all of them.": step_of(lambda params: params[-1:]),
+        "the last parameter is left out: the range ends one too early.": step_of(lambda params: params[:-1]),
+        "the first parameter is left out: the range starts at 0.": step_of(lambda params: params[1:]),
+        "the step is taken twice.": leaf_step(lambda p, lr: p.sub_(2 * lr * p.grad)),
+        "the gradient is not used: lr * p.grad is subtracted.": leaf_step(lambda p, lr: p.sub_(lr)),
+        "lr is squared; it is a factor once.": leaf_step(lambda p, lr: p.sub_(lr**2 * p.grad)),
+        "lr is added to the gradient; it is a factor.": leaf_step(lambda p, lr: p.sub_(lr + p.grad)),
+        "the parameter stands where its .grad belongs.": leaf_step(lambda p, lr: p.sub_(lr * p)),
+        "the parameter is multiplied by its gradient; the step is lr * p.grad.": leaf_step(
+            lambda p, lr: p.sub_(lr * p.grad * p)
+        ),
+        "only the gradient's sign counts here; a large gradient makes a large step.": one_number_step(
+            torch.sign
+        ),
+        "one step for all elements, the mean; each has its own gradient.": one_number_step(torch.mean),
+        "one step for all elements, the sum; each has its own gradient.": one_number_step(torch.sum),
+        "the gradient is divided by the number of elements; the loss has divided already.": one_number_step(
+            lambda g: g / g.numel()
+        ),
+        "the step is divided by the number of parameters; it is lr * p.grad.": lambda params, lr: leaf_step(
+            lambda p, lr: p.sub_(lr / len(params) * p.grad)
+        )(params, lr),
+        "the parameter becomes its gradient; the step is taken from it.": leaf_step(
+            lambda p, lr: p.copy_(p.grad)
+        ),
+        "the parameter becomes lr * p.grad; that is taken from it.": leaf_step(
+            lambda p, lr: p.copy_(lr * p.grad)
         ),
         "the parameters no longer ask for gradients, so the next backward() passes them by.": leaf_step(
             after=lambda p: p.requires_grad_(False)

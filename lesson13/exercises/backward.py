@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/exercises/backward.ipynb #82edd903
 #| code-fold: true
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -18,32 +19,191 @@ from lesson13.exercises.forward import error_of
 from lesson13.tools.report import Odd, of_type
 
 # %% ../../nbs/exercises/backward.ipynb #2ed3a8b3
-def put_g(*pairs: tuple[Tensor, Tensor]) -> None:
-    "For each (tensor, gradient): set `.g`, or add to it if it is there."
-    for tensor, gradient in pairs:
-        old = getattr(tensor, "g", None)
-        tensor.g = gradient if old is None else old + gradient
+def putting(missing: Callable, there: Callable) -> Callable:
+    "How .g is put for each (tensor, gradient): it becomes missing(gradient) or there(old, gradient); None leaves it."
+
+    def put(*pairs):
+        for tensor, gradient in pairs:
+            old = getattr(tensor, "g", None)
+            new = missing(gradient) if old is None else there(old, gradient)
+            if new is not None:
+                tensor.g = new
+
+    return put
 
 
-def overwrite_g(*pairs: tuple[Tensor, Tensor]) -> None:
-    "The same with = for +=."
+def as_it_is(gradient: Tensor) -> Tensor:
+    return gradient
+
+
+def nothing(*gradients: Tensor) -> None:
+    return None
+
+
+put_g = putting(as_it_is, torch.add)  # set .g, or add to it if it is there
+overwrite_g = putting(as_it_is, lambda old, new: new)  # the same with = for +=
+
+
+def put_adds_only(*pairs: tuple[Tensor, Tensor]) -> None:
+    "For each (tensor, gradient): add, and take for granted that `.g` is there."
     for tensor, gradient in pairs:
-        tensor.g = gradient
+        tensor.g += gradient
+
+
+def wrong_puts(held: str) -> dict[str, Callable]:
+    "Ways to put gradients that go wrong; `held` is what is there already."
+    return {
+        f"= where += must add: {held} was there already.": overwrite_g,
+        "it adds only where a .g is there; where none is, .g must be set.": putting(nothing, torch.add),
+        "it sets .g only where none is there; to one that is there it must add.": putting(as_it_is, nothing),
+        "where no .g is there, zeros are set, and the gradient is not added to them.": putting(
+            torch.zeros_like, torch.add
+        ),
+        "where no .g is there, it is set and then added once more: it counts twice.": putting(
+            lambda new: 2 * new, torch.add
+        ),
+        "the gradient is subtracted from the .g that is there; gradients add.": putting(as_it_is, torch.sub),
+    }
+
+
+def some_rows(gradient: Tensor, rows: slice) -> Tensor:
+    "Some rows of it; the others are 0."
+    kept = torch.zeros_like(gradient)
+    kept[rows] = gradient[rows]
+    return kept
+
+
+SOME_ROWS = {
+    "only the first row is done: is a return inside the loop?": slice(1),
+    "only the last row is done: what the others get is lost.": slice(-1, None),
+    "the last row is left out: the range ends one too early.": slice(-1),
+    "the first row is left out: the range starts at 0.": slice(1, None),
+}
+
+
+def by_rows(slope: Callable) -> dict[str, Callable]:
+    "A slope with some rows left out."
+    return {
+        sentence: lambda *inputs, rows=rows: some_rows(slope(*inputs), rows)
+        for sentence, rows in SOME_ROWS.items()
+    }
+
+
+def mse_slope(o: Tensor, t: Tensor) -> Tensor:
+    "2 · difference / n."
+    return 2 * error_of(o, t) / o.numel()
+
+
+ONE_NUMBER = {
+    "2 * difference.mean()": lambda o, t: 2 * error_of(o, t).mean(),
+    "difference.mean()": lambda o, t: error_of(o, t).mean(),
+    "2 * difference.sum()": lambda o, t: 2 * error_of(o, t).sum(),
+    "2 * difference.mean() / n": lambda o, t: mse_slope(o, t).mean(),
+    "the loss": lambda o, t: (error_of(o, t) ** 2).mean(),
+}
 
 
 MSE_SLOPES = {
     "the 1/n of the mean is missing.": lambda o, t: 2 * error_of(o, t),
-    "the 2 from the square is missing.": lambda o, t: error_of(o, t) / o.numel(),
+    "the 2 from the square is missing.": lambda o, t: mse_slope(o, t) / 2,
     "both the 2 and the 1/n are missing.": error_of,
-    "the sign is turned round: output - target.": lambda o, t: -2 * error_of(o, t) / o.numel(),
+    "the sign is turned round: output - target.": lambda o, t: -mse_slope(o, t),
+    "the sign is turned round, output - target, and the 2 is missing.": lambda o, t: -mse_slope(o, t) / 2,
+    "the sign is turned round, output - target, and the 1/n is missing.": lambda o, t: -2 * error_of(o, t),
+    "the sign is turned round, output - target, and the 2 and the 1/n are missing.": lambda o, t: (
+        -error_of(o, t)
+    ),
     "it is divided by the rows; the mean is over all elements.": lambda o, t: 2 * error_of(o, t) / len(o),
+    "it is divided by the rows, not by all elements, and the 2 is missing.": lambda o, t: (
+        error_of(o, t) / len(o)
+    ),
+    "it is divided by the columns; the mean is over all elements.": lambda o, t: (
+        2 * error_of(o, t) / o.shape[1]
+    ),
+    "it is divided by n - 1; the mean has n below.": lambda o, t: 2 * error_of(o, t) / (o.numel() - 1),
+    "it is divided by n twice.": lambda o, t: mse_slope(o, t) / o.numel(),
+    "a factor 2 is too many: it is 2 * difference / n.": lambda o, t: 2 * mse_slope(o, t),
+    "2 // n cuts the fraction off; / keeps it.": lambda o, t: 2 // o.numel() * error_of(o, t),
     "this is the loss itself, squared errors; its slope is asked for.": lambda o, t: (
         error_of(o, t) ** 2 / o.numel()
     ),
+    "the square is still there: it is 2 * difference / n, the difference not squared.": lambda o, t: (
+        2 * error_of(o, t) ** 2 / o.numel()
+    ),
+    "the squares stand where 2 * difference / n is due.": lambda o, t: error_of(o, t) ** 2,
+    "the difference lost its sign: no abs.": lambda o, t: mse_slope(o, t).abs(),
+    "this is the slope of the absolute error, sign / n; that of the square is 2 * difference / n.": lambda o, t: (
+        error_of(o, t).sign() / o.numel()
+    ),
+    "the target is missing: output - target.": lambda o, t: 2 * o / o.numel(),
+    "output and target are added; it is their difference.": lambda o, t: (
+        2 * (2 * o - error_of(o, t)) / o.numel()
+    ),
+    "it is multiplied by the output; 2 * difference / n is all.": lambda o, t: mse_slope(o, t) * o,
+    "it is multiplied by the loss; 2 * difference / n is all.": lambda o, t: (
+        mse_slope(o, t) * (error_of(o, t) ** 2).mean()
+    ),
+    **by_rows(mse_slope),
+    **{
+        f"every element gets {name}; each has its own gradient, 2 * difference / n.": lambda o, t, one=one: (
+            one(o, t).expand(o.shape)
+        )
+        for name, one in ONE_NUMBER.items()
+    },
+}
+
+
+MSE_SHAPES = {
     "the gradient is flat (n,); it must have the output's shape (n, 1).": lambda o, t: (
         2 * (o.reshape(t.shape) - t) / o.numel()
     ),
+    "the gradient is averaged over the rows; each row keeps its own.": lambda o, t: (
+        2 * error_of(o, t).mean(0)
+    ),
+    "the gradient is averaged over the columns; each element keeps its own.": lambda o, t: (
+        2 * error_of(o, t).mean(1)
+    ),
+    "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": lambda o, t: (
+        mse_slope(o, t) if o.shape == t.shape else (2 * (o - t) / o.numel()).sum(1, keepdim=True)
+    ),
+    "that broadcast (n, 1) - (n,) to (n, n) and then averaged the rows.": lambda o, t: (
+        mse_slope(o, t) if o.shape == t.shape else (2 * (o - t) / o.numel()).mean(1, keepdim=True)
+    ),
+    "(n, 1) - (n,) broadcast to (n, n), n² elements: give the target the output's shape first.": lambda o, t: (
+        2 * (o - t) / (o - t).numel()
+    ),
+    "(n, 1) - (n,) broadcast to (n, n), and the 2 is missing.": lambda o, t: (o - t) / o.numel(),
+    "(n, 1) - (n,) broadcast to (n, n), and the 1/n is missing.": lambda o, t: 2 * (o - t),
+    "every target gets a dimension more (unsqueeze(1), [:, None]); only one of (n,) needs it.": lambda o, t: (
+        2 * (o - t.unsqueeze(1)) / o.numel()
+    ),
+    "every target gets a dimension more (unsqueeze(-1)); only one of (n,) needs it.": lambda o, t: (
+        2 * (o - t.unsqueeze(-1)) / o.numel()
+    ),
+    "every target becomes a column, also one of (n, k); give it the output's shape.": lambda o, t: (
+        2 * (o - t.reshape(-1, 1)) / o.numel()
+    ),
+    "the output is flattened for every target; only one of (n,) is flat.": lambda o, t: (
+        2 * (o.flatten() - t).reshape(o.shape) / o.numel()
+    ),
+    "every output is squeezed, and gets its dimension back in another place: reshape the target.": lambda o, t: (
+        2 * (o.squeeze(-1) - t).unsqueeze(-1) / o.numel()
+    ),
+    "every output is squeezed: reshape the target; and the mean is over all elements, not the rows.": lambda o, t: (
+        2 * (o.squeeze(-1) - t).unsqueeze(-1) / len(o)
+    ),
+    **{
+        f"{name} is one number for all; each element has its own gradient.": one
+        for name, one in ONE_NUMBER.items()
+    },
 }
+
+
+ON_THE_SQUEEZED = "where the target is (n,), .g lands on a copy: output.squeeze() is a new tensor."
+BROADCAST = "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first."
+MSE_NOT_THERE = 'output has no .g before its first gradient: output.g += and "if output.g is None" raise an error there; getattr(output, "g", None) does not, nor does add_grad.'
+OUTPUT_CHANGED = "the output is changed in place; make a new tensor."
+TARGET_CHANGED = "the target is changed in place; target.reshape(output.shape) makes a new tensor."
 
 
 def puts(slope: Callable, put: Callable = put_g) -> Callable:
@@ -77,21 +237,17 @@ declare(
     ),
     run=sets("output.g"),
     rule=NO_AUTOGRAD,
-    mistakes={sentence: puts(slope) for sentence, slope in MSE_SLOPES.items()}
+    mistakes={sentence: puts(slope) for sentence, slope in (MSE_SLOPES | MSE_SHAPES).items()}
+    | {sentence: puts(mse_slope, put) for sentence, put in wrong_puts("output.g").items()}
     | {
-        "= where += must add: output.g was there already.": puts(
-            lambda o, t: 2 * error_of(o, t) / o.numel(), overwrite_g
+        BROADCAST: puts(lambda o, t: 2 * (o - t) / o.numel()),
+        MSE_NOT_THERE: puts(mse_slope, put_adds_only),
+        "output.g stays as it was: nothing is set, or on a copy (reshape, squeeze, clone).": puts(
+            mse_slope, nothing
         ),
-        "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": puts(
-            lambda o, t: 2 * (o - t) / o.numel()
-        ),
-        "that broadcast (n, 1) - (n,) to (n, n) and then summed the rows.": puts(
-            lambda o, t: (
-                (2 * (o - t) / o.numel()).sum(1, keepdim=True)
-                if o.shape != t.shape
-                else 2 * (o - t) / o.numel()
-            )
-        ),
+        ON_THE_SQUEEZED: lambda o, t: puts(mse_slope, put_g if o.shape == t.shape else nothing)(o, t),
+        OUTPUT_CHANGED: puts(lambda o, t: 2 / o.numel() * o.sub_(t.reshape(o.shape))),
+        TARGET_CHANGED: puts(lambda o, t: mse_slope(o, t.resize_(o.shape))),
     },
     hints=[
         "Differentiate one term: (o - t)**2 / n. What is its slope in o?",
@@ -105,10 +261,10 @@ declare(
 )
 
 # %% ../../nbs/exercises/backward.ipynb #f8bb8ad3
-def relu_case(*shape: int, seed: int = 0, held: bool = False) -> dict:
-    "An input with negatives and zeros, the output with its gradient."
+def relu_case(*shape: int, seed: int = 0, held: bool = False, zeros: int = 1) -> dict:
+    "An input with negatives and as many columns of zeros, the output with its gradient."
     inp = rand(*shape, seed=seed)
-    inp[..., :1] = 0.0
+    inp[..., :zeros] = 0.0
     inp = with_g(inp, rand(*shape, seed=seed + 1)) if held else inp
     return {"inp": inp, "out": with_g(inp.clamp(min=0), rand(*shape, seed=seed + 2))}
 
@@ -118,9 +274,48 @@ RELU_SLOPES = {
         g.clone()
     ),
     "what arrives is not used: this is the mask alone.": lambda x, g: (x > 0).to(g.dtype),
+    "this is the ReLU of the input, its value; the slope (inp > 0) times what arrives is asked for.": lambda x, g: (
+        x.clamp(min=0)
+    ),
     "at exactly 0 the gradient must be 0: > 0, not >= 0.": lambda x, g: (x >= 0) * g,
     "the mask is taken from what arrives; it depends on the sign of the input.": lambda x, g: (g > 0) * g,
+    "the mask is taken from what arrives too; it depends on the sign of the input only.": lambda x, g: (
+        (x > 0) * g.clamp(min=0)
+    ),
     "the wrong side is cut: the gradient passes where the input is negative.": lambda x, g: (x < 0) * g,
+    "the wrong side is cut: what arrives passes where the input is 0 or negative.": lambda x, g: (x <= 0) * g,
+    "only an input of exactly 0 is cut; where it is negative, 0 must arrive too.": lambda x, g: (x != 0) * g,
+    "the negative of what arrives passes where the input is not positive; 0 belongs there.": lambda x, g: (
+        torch.where(x > 0, g, -g)
+    ),
+    "the input stands where it is not positive; the gradient is 0 there.": lambda x, g: torch.where(
+        x > 0, g, x
+    ),
+    "1 stands where the input is not positive; the gradient is 0 there.": lambda x, g: torch.where(
+        x > 0, g, 1.0
+    ),
+    "1 stands where the input is positive, and what arrives elsewhere: out.g, else 0.": lambda x, g: (
+        torch.where(x > 0, 1.0, g)
+    ),
+    "a little passes where the input is negative; a ReLU passes nothing there.": lambda x, g: torch.where(
+        x > 0, g, 0.01 * g
+    ),
+    "the mask begins at 1; it begins at 0: inp > 0.": lambda x, g: (x > 1) * g,
+    "the sign is turned round: nothing is subtracted here.": lambda x, g: -(x > 0) * g,
+    "it is divided by the batch size; the loss has divided already.": lambda x, g: (x > 0) * g / len(x),
+    "it is divided by the number of elements; the loss has divided already.": lambda x, g: (
+        (x > 0) * g / x.numel()
+    ),
+    "it is summed over the batch; the gradient has the input's shape.": lambda x, g: ((x > 0) * g).sum(0),
+    "it is one number; the gradient has the input's shape.": lambda x, g: ((x > 0) * g).sum(),
+    "it is the mean, one number; the gradient has the input's shape.": lambda x, g: ((x > 0) * g).mean(),
+    "the last column is left out: the range ends one too early.": lambda x, g: (
+        some_rows(((x > 0) * g).mT, slice(-1)).mT if x.ndim > 1 else some_rows((x > 0) * g, slice(-1))
+    ),
+    "the first column is left out: the range starts at 0.": lambda x, g: (
+        some_rows(((x > 0) * g).mT, slice(1, None)).mT if x.ndim > 1 else (x > 0) * g
+    ),
+    **by_rows(lambda x, g: (x > 0) * g),
     "what arrives is multiplied by the output; the slope is 1, not the value.": lambda x, g: (
         x.clamp(min=0) * g
     ),
@@ -135,19 +330,41 @@ FROM_INP = "the mask multiplies inp.g, which is asked for; what arrives is out.g
 NO_G_YET = 'inp has no .g before the first gradient arrives in out.g: inp.g += and "if inp.g is None" raise an error there; getattr(inp, "g", None) does not.'
 
 
-def adds_only(inp: Tensor, out: Tensor) -> None:
-    "A `relu_grad` that takes for granted that inp.g is there."
-    inp.g += (inp > 0) * out.g
-
-
 def true_relu_gradient(inp: Tensor, upstream: Tensor) -> Tensor:
     "By hand: many inputs lie exactly on the kink, where central differences measure half a slope."
     return getattr(inp, "g", 0.0) + (inp > 0) * upstream
 
 
-def relu_back(slope: Callable, put: Callable = put_g) -> Callable:
+def relu_slope(x: Tensor, g: Tensor) -> Tensor:
+    "What arrives, where the input is positive."
+    return (x > 0) * g
+
+
+def relu_back(slope: Callable = relu_slope, put: Callable = put_g) -> Callable:
     "A `relu_grad` from a function of the input and of the gradient that arrives."
     return puts(lambda inp, out: slope(inp, out.g), put)
+
+
+RELU_CASES = {
+    "negatives and zeros, 4 × 3": ((4, 3), {"seed": 1}),
+    "a batch of one": ((1, 4), {"seed": 2}),
+    "inp.g is there already": ((3, 5), {"seed": 3, "held": True}),
+    "no zeros, 3 × 2": ((3, 2), {"seed": 4, "zeros": 0}),
+}
+
+
+RELU_BACKS = (
+    {sentence: relu_back(slope) for sentence, slope in RELU_SLOPES.items()}
+    | {sentence: relu_back(put=put) for sentence, put in wrong_puts("inp.g").items()}
+    | {
+        FROM_INP: lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g)),
+        NO_G_YET: relu_back(put=put_adds_only),
+        "out.g is changed in place; make a new tensor.": relu_back(lambda x, g: g.mul_(x > 0)),
+        "the mask also cuts the .g that was there already; it belongs to what arrives.": lambda inp, out: (
+            overwrite_g((inp, relu_slope(inp, out.g + getattr(inp, "g", 0.0))))
+        ),
+    }
+)
 
 # %% ../../nbs/exercises/backward.ipynb #007cd1d0
 def relu_grad(inp, out):
@@ -161,23 +378,16 @@ declare(
     "08_backward",
     "relu_grad(inp, out)",
     "out = relu(inp) and out.g is known: set inp.g, and where there is one already add to it; 0 where inp is exactly 0.",
-    cases=lambda: {
-        "negatives and zeros, 4 × 3": relu_case(4, 3, seed=1),
-        "a batch of one": relu_case(1, 4, seed=2),
-        "inp.g is there already": relu_case(3, 5, seed=3, held=True),
-    },
+    cases=lambda: {title: relu_case(*shape, **more) for title, (shape, more) in RELU_CASES.items()},
     truth=Truth(lambda inp, out: {"inp.g": true_relu_gradient(inp, out.g)}),
     run=sets("inp.g"),
     rule=NO_AUTOGRAD,
-    mistakes={sentence: relu_back(slope) for sentence, slope in RELU_SLOPES.items()}
+    mistakes=RELU_BACKS
     | {
-        "= where += must add: inp.g was there already.": relu_back(lambda x, g: (x > 0) * g, overwrite_g),
-        "out.g is changed in place; make a new tensor.": relu_back(lambda x, g: g.mul_(x > 0)),
         "inp itself is cut and changed; only inp.g is to be set.": lambda i, o: put_g(
             (i.clamp_(min=0), (i > 0) * o.g)
         ),
-        FROM_INP: lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g)),
-        NO_G_YET: adds_only,
+        "inp.g stays as it was: nothing is set, or on a copy.": relu_back(put=nothing),
     },
     hints=[
         "Nudge a negative input a little: how much does the output move? And a positive one?",
@@ -209,14 +419,16 @@ LAYER_CASES = {
 }
 
 
-def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
-    "The linear layer's gradients, with some of them replaced by wrong ones."
-    right = {
-        "w": lambda i, o, w: i.T @ o.g,
-        "b": lambda i, o, w: o.g.sum(0),
-        "inp": lambda i, o, w: o.g @ w.T,
-    }
-    rules = right | wrong
+LAYER_RULES = {
+    "w": lambda i, o, w: i.T @ o.g,
+    "b": lambda i, o, w: o.g.sum(0),
+    "inp": lambda i, o, w: o.g @ w.T,
+}
+
+
+def lin_with(put: Callable = put_g, **wrong: Callable | None) -> Callable:
+    "The linear layer's gradients, with some of them replaced by wrong ones, or left out (None)."
+    rules = LAYER_RULES | wrong
     return lambda inp, out, w, b: put(
         *(
             (tensor, rules[name](inp, out, w))
@@ -226,32 +438,146 @@ def lin_with(put: Callable = put_g, **wrong: Callable) -> Callable:
     )
 
 
-LAYER_MISTAKES = {
-    "= where += must add: a gradient was there already.": lin_with(overwrite_g),
-    "out.g is not used: this is the gradient of the plain sum of the outputs.": lin_with(
-        w=lambda i, o, w: i.T @ torch.ones_like(o),
-        b=lambda i, o, w: torch.full_like(o[0], len(o)),
-        inp=lambda i, o, w: torch.ones_like(o) @ w.T,
+def every(change: Callable) -> dict[str, Callable]:
+    "All three gradients, each changed by `change(gradient, out)`."
+    return {name: lambda i, o, w, rule=rule: change(rule(i, o, w), o) for name, rule in LAYER_RULES.items()}
+
+
+def of_rows(rows: slice) -> dict[str, Callable]:
+    "The gradients that some of the examples give."
+    return {
+        "w": lambda i, o, w: i[rows].T @ o.g[rows],
+        "b": lambda i, o, w: o.g[rows].sum(0),
+        "inp": lambda i, o, w: some_rows(o.g @ w.T, rows),
+    }
+
+
+LAYER_SLIPS = {
+    "out.g is not used: this is the gradient of the plain sum of the outputs.": {
+        "w": lambda i, o, w: i.T @ torch.ones_like(o),
+        "b": lambda i, o, w: torch.full_like(o[0], len(o)),
+        "inp": lambda i, o, w: torch.ones_like(o) @ w.T,
+    },
+    "out stands where out.g belongs.": {
+        "w": lambda i, o, w: i.T @ o,
+        "b": lambda i, o, w: o.sum(0),
+        "inp": lambda i, o, w: o @ w.T,
+    },
+    "the sign is turned round: nothing is subtracted here.": every(lambda g, o: -g),
+    "only the first example counts: is a return inside the loop?": of_rows(slice(1)),
+    "only the last example counts: += adds up, = keeps the last.": of_rows(slice(-1, None)),
+    "the last example is left out: the range ends one too early.": of_rows(slice(-1)),
+    "the first example is left out: the range starts at 0.": of_rows(slice(1, None)),
+    "w.g and inp.g are exchanged.": {"w": LAYER_RULES["inp"], "inp": LAYER_RULES["w"]},
+    "w.g is transposed: out.g.T @ inp where inp.T @ out.g belongs.": {"w": lambda i, o, w: o.g.T @ i},
+    "inp is not transposed in w.g: inp.T @ out.g.": {"w": lambda i, o, w: i @ o.g},
+    "out.g @ inp.T sums over the outputs; the batch must disappear: inp.T @ out.g.": {
+        "w": lambda i, o, w: o.g @ i.T
+    },
+    "w.g is inp @ out.g.T; the batch disappears in inp.T @ out.g.": {"w": lambda i, o, w: i @ o.g.T},
+    "w.g is inp.T @ out.g.T; only inp is transposed: inp.T @ out.g.": {"w": lambda i, o, w: i.T @ o.g.T},
+    "w.g is out.g @ inp; it is inp.T @ out.g.": {"w": lambda i, o, w: o.g @ i},
+    "w.g is out.g.T @ inp.T; it is inp.T @ out.g.": {"w": lambda i, o, w: o.g.T @ i.T},
+    "* multiplies element by element; w.g is a matrix product, inp.T @ out.g.": {
+        "w": lambda i, o, w: i * o.g
+    },
+    "it is divided by the batch size; the loss has divided already.": every(lambda g, o: g / len(o)),
+    "it is divided by the number of outputs; nothing is divided here.": every(lambda g, o: g / o.shape[1]),
+    "it is divided by the number of elements; the loss has divided already.": every(
+        lambda g, o: g / o.numel()
     ),
-    "w.g is transposed: out.g.T @ inp where inp.T @ out.g belongs.": lin_with(w=lambda i, o, w: o.g.T @ i),
-    "w.g is divided by the batch size; the loss has divided already.": lin_with(
-        w=lambda i, o, w: i.T @ o.g / len(i)
-    ),
-    "w.g and b.g are divided by the batch size; the loss has divided already.": lin_with(
-        w=lambda i, o, w: i.T @ o.g / len(i), b=lambda i, o, w: o.g.mean(0)
-    ),
-    "w.g holds one gradient for each example; they must be summed over the batch.": lin_with(
-        w=lambda i, o, w: i[:, :, None] * o.g[:, None]
-    ),
-    "b.g is not summed over the batch.": lin_with(b=lambda i, o, w: o.g),
-    "b.g is averaged over the batch; it must be summed.": lin_with(b=lambda i, o, w: o.g.mean(0)),
-    "b.g is summed over the outputs (dim 1); sum over the batch, dim 0.": lin_with(
-        b=lambda i, o, w: o.g.sum(1)
-    ),
-    "b.g is one number: sum over the batch only, dim 0.": lin_with(b=lambda i, o, w: o.g.sum()),
-    "w is not transposed in inp.g: out.g @ w.T.": lin_with(inp=lambda i, o, w: o.g @ w),
-    "inp.g is transposed: out.g @ w.T, in this order.": lin_with(inp=lambda i, o, w: w @ o.g.T),
+    "w.g holds one gradient for each example; they must be summed over the batch.": {
+        "w": lambda i, o, w: i[:, :, None] * o.g[:, None]
+    },
+    "w is a factor too many: w.g is inp.T @ out.g alone.": {"w": lambda i, o, w: i.T @ o.g * w},
+    "w.g is summed over the inputs; it has the shape of w: inp.T @ out.g.": {
+        "w": lambda i, o, w: (i.T @ o.g).sum(0)
+    },
+    "b.g is not summed over the batch.": {"b": lambda i, o, w: o.g},
+    "b.g is averaged over the batch; it must be summed.": {"b": lambda i, o, w: o.g.mean(0)},
+    "b.g is summed over the outputs (dim 1); sum over the batch, dim 0.": {"b": lambda i, o, w: o.g.sum(1)},
+    "b.g is averaged over the outputs (dim 1); sum over the batch, dim 0.": {
+        "b": lambda i, o, w: o.g.mean(1)
+    },
+    "b.g is summed over the outputs, with keepdim; sum over the batch, dim 0.": {
+        "b": lambda i, o, w: o.g.sum(1, keepdim=True)
+    },
+    "b.g keeps an axis of length 1: sum over the batch without keepdim.": {
+        "b": lambda i, o, w: o.g.sum(0, keepdim=True)
+    },
+    "b.g is averaged over the batch, and keeps an axis of length 1: sum, without keepdim.": {
+        "b": lambda i, o, w: o.g.mean(0, keepdim=True)
+    },
+    "b.g is one number: sum over the batch only, dim 0.": {"b": lambda i, o, w: o.g.sum()},
+    "b.g is the mean of all, one number: sum over the batch only, dim 0.": {"b": lambda i, o, w: o.g.mean()},
+    "b.g is 1 everywhere: that is b's own slope; times out.g, and summed over the batch.": {
+        "b": lambda i, o, w: torch.ones_like(o[0])
+    },
+    "b.g uses inp; the biases never meet it: out.g.sum(0).": {"b": lambda i, o, w: i.sum(0)},
+    "w is not transposed in inp.g: out.g @ w.T.": {"inp": lambda i, o, w: o.g @ w},
+    "inp.g is transposed: out.g @ w.T, in this order.": {"inp": lambda i, o, w: w @ o.g.T},
+    "w @ out.g takes w from the wrong side; the batch comes first: out.g @ w.T.": {
+        "inp": lambda i, o, w: w @ o.g
+    },
+    "w.T stands on the wrong side in inp.g; the batch comes first: out.g @ w.T.": {
+        "inp": lambda i, o, w: w.T @ o.g
+    },
+    "inp.g is w.T @ out.g.T; it is out.g @ w.T.": {"inp": lambda i, o, w: w.T @ o.g.T},
+    "inp.g is out.g.T @ w; it is out.g @ w.T.": {"inp": lambda i, o, w: o.g.T @ w},
+    "inp.g is out.g.T @ w.T; out.g is not transposed: out.g @ w.T.": {"inp": lambda i, o, w: o.g.T @ w.T},
+    "* multiplies element by element; inp.g is a matrix product, out.g @ w.T.": {
+        "inp": lambda i, o, w: o.g * w
+    },
+    "* multiplies element by element; inp.g is a matrix product, out.g @ w.T, not out.g * w.T.": {
+        "inp": lambda i, o, w: o.g * w.T
+    },
+    "inp.g is w.T alone; times out.g: out.g @ w.T.": {"inp": lambda i, o, w: w.T},
+    "inp.g lost the batch; each example keeps its own: out.g @ w.T.": {
+        "inp": lambda i, o, w: (o.g @ w.T).sum(0)
+    },
+    "inp.g is averaged over the batch; each example keeps its own: out.g @ w.T.": {
+        "inp": lambda i, o, w: (o.g @ w.T).mean(0)
+    },
+    "inp.g has the mask of a ReLU; a linear layer has none.": {"inp": lambda i, o, w: (o.g @ w.T) * (i > 0)},
+    "inp.g is multiplied by inp; it is out.g @ w.T.": {"inp": lambda i, o, w: o.g @ w.T * i},
 }
+
+
+ONLY_INP = "w.g and b.g are not set: a return inside a loop ends it after the first."
+NOT_SET = {
+    "b.g is not set.": ["b"],
+    "w.g is not set.": ["w"],
+    "inp.g is not set: without it the layers in front get nothing. (A copy of inp does not count.)": ["inp"],
+    ONLY_INP: ["w", "b"],
+    "b.g and inp.g are not set: a return inside a loop ends it after the first.": ["b", "inp"],
+    "w.g and inp.g are not set.": ["w", "inp"],
+}
+
+
+LAYER_NONE_YET = 'a tensor has no .g yet before its first gradient: w.g += and "if w.g is None" raise an error there; getattr(w, "g", None) does not, nor does add_grad.'
+
+
+def asked_of(place: int) -> Callable:
+    "Gradients added to all tensors, or set on all, as one of them (w, b, inp) has a .g."
+
+    def put(*pairs):
+        there = getattr(pairs[place][0], "g", None) is not None
+        (put_adds_only if there else overwrite_g)(*pairs)
+
+    return lin_with(put)
+
+
+LAYER_MISTAKES = (
+    {sentence: lin_with(put) for sentence, put in wrong_puts("a gradient").items()}
+    | {sentence: lin_with(**rules) for sentence, rules in LAYER_SLIPS.items()}
+    | {sentence: lin_with(**dict.fromkeys(names)) for sentence, names in NOT_SET.items()}
+    | {
+        LAYER_NONE_YET: lin_with(put_adds_only),
+        "only inp is asked whether it has a .g; ask each tensor.": asked_of(2),
+        "only w or b is asked whether it has a .g; ask each tensor.": asked_of(0),
+        "out.g is changed in place.": lin_with(inp=lambda i, o, w: o.g.mul_(2) @ w.T / 2),
+    }
+)
 
 # %% ../../nbs/exercises/backward.ipynb #92f503b7
 def lin_grad(inp, out, w, b):
@@ -284,19 +610,9 @@ declare(
         "a gradient has the shape of its tensor: sum over the batch and nothing else, dim 0.": lin_by_add_grad(
             b=lambda i, o, w: o.g.sum()
         ),
-        "b.g is not set.": lin_with(b=None),
-        "inp.g is not set: without it the layers in front get nothing.": lin_with(inp=None),
-        "w.g uses out, not out.g.": lin_with(w=lambda i, o, w: i.T @ o),
-        "out.g is changed in place.": lin_with(inp=lambda i, o, w: o.g.mul_(2) @ w.T / 2),
-        "w @ out.g takes w from the wrong side; the batch comes first: out.g @ w.T.": lin_with(
-            inp=lambda i, o, w: w @ o.g
-        ),
-        "inp is not transposed in w.g: inp.T @ out.g.": lin_with(w=lambda i, o, w: i @ o.g),
-        "out.g @ inp.T sums over the outputs; the batch must disappear: inp.T @ out.g.": lin_with(
-            w=lambda i, o, w: o.g @ i.T
-        ),
-        "w.T stands on the wrong side in inp.g; the batch comes first: out.g @ w.T.": lin_with(
-            inp=lambda i, o, w: w.T @ o.g
+        "the gradients are not set: w.g, b.g and inp.g stay as they were.": lin_with(nothing),
+        "the loop returns after inp.g, so w.g and b.g are not set: no return inside it.": lambda *inputs: (
+            lin_with(w=None, b=None)(*inputs) or {}
         ),
     },
     hints=[
@@ -312,9 +628,17 @@ declare(
 
 # %% ../../nbs/exercises/backward.ipynb #d3e9750b
 def network_case(
-    n: int, n_in: int, n_hidden: int, n_out: int, target: Callable, left_over: bool = False
+    n: int,
+    n_in: int,
+    n_hidden: int,
+    n_out: int,
+    target: Callable,
+    left_over: bool = False,
+    on_the_kink: bool = False,
 ) -> dict:
-    "Inputs, targets and weights of a network with one hidden layer; `left_over`: with gradients of an earlier pass."
+    """Inputs, targets and weights of a network with one hidden layer.
+
+    `left_over`: with gradients of an earlier pass. `on_the_kink`: some hidden values are exactly 0."""
     weights = {
         "w1": rand(n_in, n_hidden, seed=2),
         "b1": rand(n_hidden, seed=3),
@@ -322,6 +646,8 @@ def network_case(
         "b2": rand(n_out, seed=5),
     }
     x = rand(n, n_in, seed=1)
+    if on_the_kink:
+        x[0], weights["b1"][:2] = 0.0, 0.0
     for tensor in (x, *weights.values()) if left_over else ():
         tensor.g = rand(*tensor.shape, seed=7)
     return {"x": x, "target": target(n), **weights}
@@ -366,13 +692,15 @@ def by_hand(
         hidden = x @ w1 + b1
         loss, slope = loss_and_slope(hidden.clamp(min=0) @ w2 + b2, target)
         step = {"loss": loss, "slope": slope, "mask": hidden > 0, "hidden": hidden, "w2": w2}
-        step |= {"into w2": hidden.clamp(min=0), "sum": lambda g: g.sum(0)}
+        step |= {"into w2": hidden.clamp(min=0), "sum": lambda g: g.sum(0), "instead": lambda *found: {}}
         change(step)
         below = (step["slope"] @ step["w2"].T) * step["mask"]
         named = {"x.g": x, "w1.g": w1, "b1.g": b1, "w2.g": w2, "b2.g": b2}
         clear(*(named[name] for name in clears))
-        put_g((w2, step["into w2"].T @ step["slope"]), (b2, step["sum"](step["slope"])))
-        put_g((w1, x.T @ below), (b1, step["sum"](below)), (x, below @ w1.T))
+        found = {"w2.g": step["into w2"].T @ step["slope"], "b2.g": step["sum"](step["slope"])}
+        found |= {"w1.g": x.T @ below, "b1.g": step["sum"](below), "x.g": below @ w1.T}
+        found |= step["instead"](found, step | {"x": x, "w1": w1, "below": below})
+        put_g(*((named[name], gradient) for name, gradient in found.items() if gradient is not None))
         return step["loss"]
 
     return passes
@@ -381,7 +709,7 @@ def by_hand(
 def mse_and_slope(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     "The loss and its gradient."
     error = error_of(output, target)
-    return (error**2).mean(), 2 * error / error.numel()
+    return (error**2).mean(), mse_slope(output, target)
 
 
 def spoil(name: str, new: Callable) -> Callable:
@@ -429,14 +757,124 @@ PASS_MISTAKES = {
 }
 
 
-def linear_only(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-    "Two linear layers in a row and their gradients."
-    loss, slope = mse_and_slope((x @ w1 + b1) @ w2 + b2, target)
-    below = slope @ w2.T
-    clear(x, w1, b1, w2, b2)
-    put_g((w2, (x @ w1 + b1).T @ slope), (b2, slope.sum(0)))
-    put_g((w1, x.T @ below), (b1, below.sum(0)), (x, below @ w1.T))
-    return loss
+def instead(**formulas: Callable) -> Callable:
+    "A change for `by_hand`: some gradients become formula(found, step)."
+    names = {name: name.replace("_", ".") for name in formulas}
+    new = lambda found, step: {names[name]: formula(found, step) for name, formula in formulas.items()}
+    return spoil("instead", lambda step: new)
+
+
+def each(change: Callable, *names: str) -> Callable:
+    "The same for several gradients: change(gradient, step)."
+    return spoil(
+        "instead", lambda step: lambda found, step: {name: change(found[name], step) for name in names}
+    )
+
+
+PASS_SLIPS = {
+    "at exactly 0 nothing passes the ReLU: hidden > 0, not >= 0.": spoil("mask", lambda s: s["hidden"] >= 0),
+    "the mask is turned round: what arrives passes where hidden is above 0.": spoil(
+        "mask", lambda s: s["hidden"] <= 0
+    ),
+    "the hidden values, negative ones too, multiply the gradient; their mask belongs there.": spoil(
+        "mask", lambda s: s["hidden"]
+    ),
+    "the hidden values' sign is the factor (torch.sign); where they are negative, 0 must arrive.": spoil(
+        "mask", lambda s: s["hidden"].sign()
+    ),
+    "w2.g uses the mask; what went into the second layer are the hidden values after the ReLU.": spoil(
+        "into w2", lambda s: s["mask"].to(s["hidden"].dtype)
+    ),
+    "a weight's gradient is transposed: (what went in).T @ (what came back).": each(
+        lambda g, s: g.T, "w2.g", "w1.g"
+    ),
+    "a gradient is divided by the batch size once more; the loss has divided already.": each(
+        lambda g, s: g / len(s["x"]), "w2.g", "b2.g", "w1.g", "b1.g", "x.g"
+    ),
+    "w2.g uses x; what went into the second layer are the hidden values after the ReLU.": instead(
+        w2_g=lambda f, s: s["x"].T @ s["slope"]
+    ),
+    "w1.g uses the hidden values; what went into the first layer is x.": instead(
+        w1_g=lambda f, s: s["into w2"].T @ s["below"]
+    ),
+    "w1.g uses the hidden values before the ReLU; what went into the first layer is x.": instead(
+        w1_g=lambda f, s: s["hidden"].T @ s["below"]
+    ),
+    "w1.g uses the loss's gradient; that must go back through w2 and the ReLU first.": instead(
+        w1_g=lambda f, s: s["x"].T @ s["slope"]
+    ),
+    "the gradients of w1 and w2 are exchanged.": instead(
+        w2_g=lambda f, s: f["w1.g"], w1_g=lambda f, s: f["w2.g"]
+    ),
+    "the gradients of b1 and b2 are exchanged.": instead(
+        b2_g=lambda f, s: f["b1.g"], b1_g=lambda f, s: f["b2.g"]
+    ),
+    "a bias' gradient is one number: sum over the batch only, dim 0.": spoil(
+        "sum", lambda s: lambda g: g.sum()
+    ),
+    "a bias' gradient is summed over dim 1; sum over the batch, dim 0.": spoil(
+        "sum", lambda s: lambda g: g.sum(1)
+    ),
+    "a bias' gradient keeps an axis of length 1: sum over the batch without keepdim.": spoil(
+        "sum", lambda s: lambda g: g.sum(0, keepdim=True)
+    ),
+    "w1 is not transposed in x.g.": instead(x_g=lambda f, s: s["below"] @ s["w1"]),
+    "x.g is transposed: (what came back) @ w1.T, in this order.": instead(x_g=lambda f, s: f["x.g"].T),
+    "x.g is summed over the batch; it has the shape of x.": instead(x_g=lambda f, s: f["x.g"].sum(0)),
+    "x.g stops at the hidden values; it goes on through w1.": instead(x_g=lambda f, s: s["below"]),
+}
+
+
+LOSSES = {
+    "the loss has a minus too many.": lambda s: -s["loss"],
+    "the loss has a 1/2 too many.": lambda s: s["loss"] / 2,
+    "the loss has a root too many.": lambda s: s["loss"].sqrt(),
+    "the loss is divided by the rows; mse is the mean over all elements.": lambda s: (
+        s["loss"] * s["slope"].shape[1]
+    ),
+    "the loss is one number: the mean is missing.": lambda s: (s["slope"] * s["slope"].numel() / 2) ** 2,
+    "the differences are not squared in the loss.": lambda s: s["slope"].sum() / 2,
+    "the loss is the mean of the absolute differences; square them.": lambda s: s["slope"].abs().sum() / 2,
+    "the loss is not returned.": lambda s: None,
+}
+
+
+def forgotten() -> Iterator[tuple[str, tuple[str, ...]]]:
+    "Which gradients may be left out, in words and as names."
+    some = [names for n in (1, 2) for names in combinations(("w2", "b2", "w1", "b1", "x"), n)]
+    for names in (*some, ("w1", "b1", "x"), ("w2", "b2", "w1", "b1"), ("w2", "b2", "w1", "b1", "x")):
+        yield f"{' and '.join(f'{name}.g' for name in names)} {'is' if len(names) == 1 else 'are'}", names
+
+
+def other_forward(output: Callable) -> Callable:
+    "A whole pass with another way forward, whose gradients are right for it."
+
+    def passes(x, target, w1, b1, w2, b2):
+        clear(x, w1, b1, w2, b2)
+        leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, w1, b1, w2, b2)]
+        loss = (error_of(output(*leaves), target) ** 2).mean()
+        found = torch.autograd.grad(loss, leaves, allow_unused=True)
+        put_g(*((t, g) for t, g in zip((x, w1, b1, w2, b2), found, strict=True) if g is not None))
+        return loss.detach()
+
+    return passes
+
+
+FORWARDS = {
+    "b1 is missing on the way forward.": lambda x, w1, b1, w2, b2: (x @ w1).relu() @ w2 + b2,
+    "b2 is missing on the way forward.": lambda x, w1, b1, w2, b2: (x @ w1 + b1).relu() @ w2,
+    "b1 and b2 are missing on the way forward.": lambda x, w1, b1, w2, b2: (x @ w1).relu() @ w2,
+    "the ReLU is missing on the way forward.": lambda x, w1, b1, w2, b2: (x @ w1 + b1) @ w2 + b2,
+    "a ReLU stands after the second layer too; the network is lin, relu, lin.": lambda x, w1, b1, w2, b2: (
+        network(x, w1, b1, w2, b2).relu()
+    ),
+    "the ReLU stands after the second layer; the network is lin, relu, lin.": lambda x, w1, b1, w2, b2: (
+        (x @ w1 + b1) @ w2 + b2
+    ).relu(),
+    "the ReLU comes before b1; it takes x @ w1 + b1.": lambda x, w1, b1, w2, b2: (
+        ((x @ w1).relu() + b1) @ w2 + b2
+    ),
+}
 
 # %% ../../nbs/exercises/backward.ipynb #cdb07f44
 def forward_and_backward(x, target, w1, b1, w2, b2):
@@ -449,6 +887,12 @@ def forward_and_backward(x, target, w1, b1, w2, b2):
     below = (above @ w2.T) * (hidden > 0)
     w1.g, b1.g, x.g = x.T @ below, below.sum(0), below @ w1.T
     return (difference**2).mean()
+
+
+OF_THE_LOSS = [  # said of the loss's own gradient, with those of mse_grad
+    PASS_MISTAKES["the 1/n of the mean is missing from the loss's gradient."],
+    PASS_MISTAKES["the loss's gradient has the wrong sign."],
+]
 
 
 declare(
@@ -464,6 +908,9 @@ declare(
         "a second call: .g is there from the first": network_case(
             5, 2, 3, 1, lambda n: rand(n, seed=6), left_over=True
         ),
+        "hidden values of exactly 0": network_case(
+            4, 2, 3, 2, lambda n: rand(n, 2, seed=6), on_the_kink=True
+        ),
     },
     truth=Truth(
         lambda target, **p: {"the loss": (error_of(network(**p), target) ** 2).mean()},
@@ -472,25 +919,39 @@ declare(
     ),
     run=run_pass,
     rule=NO_AUTOGRAD,
-    mistakes={sentence: by_hand(mse_and_slope, change) for sentence, change in PASS_MISTAKES.items()}
+    mistakes={
+        sentence: by_hand(mse_and_slope, change)
+        for sentence, change in (PASS_MISTAKES | PASS_SLIPS).items()
+        if change not in OF_THE_LOSS
+    }
     | {
-        "the 2 of the square is missing from the loss's gradient.": by_hand(
-            mse_and_slope, spoil("slope", lambda s: s["slope"] / 2)
-        ),
+        f"the loss's gradient: {sentence}": by_hand(
+            lambda o, t, slope=slope: (mse_and_slope(o, t)[0], slope(o, t))
+        )
+        for sentence, slope in MSE_SLOPES.items()
+    }
+    | {sentence: by_hand(mse_and_slope, spoil("loss", loss)) for sentence, loss in LOSSES.items()}
+    | {f"{what} not set.": forgets(*names) for what, names in forgotten()}
+    | {
+        f"{what} cleared, and not set after.": by_hand(
+            mse_and_slope, instead(**{f"{name}_g": nothing for name in names})
+        )
+        for what, names in forgotten()
+    }
+    | {sentence: other_forward(output) for sentence, output in FORWARDS.items()}
+    | {
         "the loss is the sum of squares; mse is their mean.": by_hand(
             mse_and_slope, spoil("loss", lambda s: s["loss"] * s["slope"].numel())
         ),
-        "the first layer's gradients are not set.": forgets("w1", "b1", "x"),
-        "the biases' gradients are not set.": forgets("b1", "b2"),
-        "x.g is not set.": forgets("x"),
         "the gradients of an earlier pass are not cleared: set .g of x and the four parameters to None first.": by_hand(
             mse_and_slope, clears=()
         ),
         "x.g is not cleared: x can be the same tensor in two passes, as the parameters are.": by_hand(
             mse_and_slope, clears=IN_BACKWARD_ORDER[:-1]
         ),
-        "the ReLU is missing on the way forward.": lambda x, target, w1, b1, w2, b2: linear_only(
-            x, target, w1, b1, w2, b2
+        "the output is returned; return the loss.": by_hand(lambda o, t: (o, mse_slope(o, t))),
+        "in the loss alone, (n, 1) - (n,) broadcast to (n, n): give the target the output's shape.": by_hand(
+            lambda o, t: (((o - t) ** 2).mean(), mse_slope(o, t))
         ),
         "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": by_hand(
             lambda o, t: (((o - t) ** 2).mean(), 2 * (o - t) / (o - t).numel())

@@ -13,7 +13,18 @@ import torch
 from torch import Tensor
 
 from lesson13.checking import Truth, declare, rand, without
-from lesson13.exercises.modules import WAITS, loss_class, run_loss, waits
+from lesson13.exercises.backward import by_rows, nothing, put_adds_only
+from lesson13.exercises.modules import (
+    ALONE,
+    LOSS_ON_THE_CLASS,
+    NO_RETURN,
+    NOTHING_SET,
+    SLOPE_ON_THE_CLASS,
+    loss_class,
+    on_the_class,
+    run_loss,
+    silent,
+)
 from lesson13.tools.report import Odd
 
 # %% ../../nbs/exercises/losses.ipynb #58faa78a
@@ -30,12 +41,42 @@ def logit_cases() -> dict[str, dict]:
         "large logits": {"x": torch.tensor([[1000.0, 999.0, 1001.0], [90.0, 89.5, -300.0]])},
         "rows far apart": {"x": torch.tensor([[500.0, 501.0], [-500.0, -500.5]])},
         "three dimensions": {"x": rand(2, 3, 4, seed=5)},
+        "large negative numbers": {"x": torch.tensor([[-200.0, -201.5, -199.0]])},
+        "the largest in several places": {
+            "x": torch.tensor([[0.0, 300.0, 299.0], [300.0, 0.0, 1.0], [100.0, 0.0, 50.0]])
+        },
     }
 
 
 def shifted(x: Tensor) -> Tensor:
     "Every row less its maximum."
     return x - x.amax(-1, keepdim=True)
+
+
+SHIFTS = {
+    f"{name} is subtracted; the row's maximum is what keeps exp and log in range.": shift
+    for name, shift in {
+        "the minimum": lambda x: x.amin(-1, keepdim=True),
+        "the mean": lambda x: x.mean(-1, keepdim=True),
+        "the first number of each row": lambda x: x[..., :1],
+        "the last number of each row": lambda x: x[..., -1:],
+        "the largest absolute value": lambda x: x.abs().amax(-1, keepdim=True),
+    }.items()
+}
+
+
+def log_of_sum(x: Tensor, dim: int = -1) -> Tensor:
+    "The logarithm of the sum of the exponentials, nothing subtracted, its dimension kept."
+    return x.exp().sum(dim, keepdim=True).log()
+
+
+PAIR = "max(-1) gives a pair, values and indices: take .values, or use amax."
+DIM_1 = "dim=1 is the last dimension only where there are two; dim=-1 always is."
+IN_PLACE = "x is changed in place (x -= …), and the caller's tensor with it; x - … makes a new one."
+BY_MATRICES = (
+    "the loop goes through the first dimension, which holds rows only where there are two; use dim=-1."
+)
+TINY = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)
 
 # %% ../../nbs/exercises/losses.ipynb #08cb34c0
 def logsumexp(x):
@@ -73,9 +114,56 @@ declare(
         "the logarithm is missing.": lambda x: x.exp().sum(-1),
         "everything is summed to one number; sum each row.": lambda x: torch.logsumexp(x.reshape(-1), 0),
         "log and exp cancel term by term: this is the plain sum.": lambda x: x.sum(-1),
-        "the minimum or the mean is subtracted; the maximum keeps exp from overflowing.": lambda x: (
-            x.amin(-1) + (x - x.amin(-1, keepdim=True)).exp().sum(-1).log()
+        "the sum lost its dimension and the maximum did not: (n,) + (n, 1) broadcast to (n, n).": lambda x: (
+            log_of_sum(shifted(x)).squeeze(-1) + x.amax(-1, keepdim=True)
         ),
+        "the maximum lost its dimension and the sum did not: (n, 1) + (n,) broadcast to (n, n).": lambda x: (
+            log_of_sum(shifted(x)) + x.amax(-1)
+        ),
+        "the logarithm is missing: this is the maximum and the sum.": lambda x: (
+            shifted(x).exp().sum(-1) + x.amax(-1)
+        ),
+        "the logarithm is missing: this is the sum of the shifted exponentials.": lambda x: (
+            shifted(x).exp().sum(-1)
+        ),
+        "exp is missing: the sum is taken of x - m.": lambda x: shifted(x).sum(-1).log() + x.amax(-1),
+        "the logarithm comes before the sum, so it undoes exp: exp, sum, then log.": lambda x: (
+            shifted(x).sum(-1) + x.amax(-1)
+        ),
+        "the maximum is multiplied; it is added.": lambda x: x.amax(-1) * log_of_sum(shifted(x))[..., 0],
+        "the maximum is added inside the logarithm; it comes after.": lambda x: (
+            shifted(x).exp().sum(-1) + x.amax(-1)
+        ).log(),
+        "the maximum is added back twice.": lambda x: torch.logsumexp(x, -1) + x.amax(-1),
+        "the logarithm of the sum is subtracted from the maximum; it is added.": lambda x: (
+            x.amax(-1) - log_of_sum(shifted(x))[..., 0]
+        ),
+        "log2 has base 2; here it is the natural logarithm.": lambda x: (
+            x.amax(-1) + shifted(x).exp().sum(-1).log2()
+        ),
+        "log10 has base 10; here it is the natural logarithm.": lambda x: (
+            x.amax(-1) + shifted(x).exp().sum(-1).log10()
+        ),
+        "log1p adds 1 to the sum; use log.": lambda x: x.amax(-1) + shifted(x).exp().sum(-1).log1p(),
+        "the sum runs over the first dimension, the maximum over the last; both use the last.": lambda x: (
+            x.amax(-1) + shifted(x).exp().sum(0).log()
+        ),
+        "the maximum runs over the first dimension, the sum over the last; both use the last.": lambda x: (
+            x.amax(0) + (x - x.amax(0)).exp().sum(-1).log()
+        ),
+        "this is log-softmax; logsumexp is what it subtracts.": lambda x: x - torch.logsumexp(x, -1, True),
+        "this is softmax; logsumexp is the logarithm of what it divides by.": lambda x: torch.softmax(x, -1),
+        "only the first row is done: is a return inside the loop?": lambda x: torch.logsumexp(x[0], -1),
+        "the last row is left out: the range ends one too early.": lambda x: torch.logsumexp(x[:-1], -1),
+        "the first row is left out: the range starts at 0.": lambda x: torch.logsumexp(x[1:], -1),
+        PAIR: lambda x: x - x.max(-1),
+        DIM_1: lambda x: torch.logsumexp(x, 1),
+        BY_MATRICES: lambda x: torch.stack([torch.logsumexp(row.reshape(-1), 0) for row in x]),
+        IN_PLACE: lambda x: (torch.logsumexp(x, -1), x.sub_(1))[0],
+    }
+    | {
+        sentence: lambda x, shift=shift: (shift(x) + log_of_sum(x - shift(x))).squeeze(-1)
+        for sentence, shift in SHIFTS.items()
     },
     hints=[
         "Where does the overflow happen, and what could you subtract first?",
@@ -132,9 +220,71 @@ declare(
         "logsumexp lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x: (
             x - torch.logsumexp(x, -1)
         ),
-        "the logarithm has base 2 or 10; here it is the natural one.": lambda x: (
-            log_soft(x, -1) / math.log(2)
+        "log2 has base 2; here it is the natural logarithm.": lambda x: log_soft(x, -1) / math.log(2),
+        "log10 has base 10; here it is the natural logarithm.": lambda x: log_soft(x, -1) / math.log(10),
+        "log2 of the sum has base 2; here it is the natural logarithm.": lambda x: (
+            shifted(x) - log_of_sum(shifted(x)) / math.log(2)
         ),
+        "log10 of the sum has base 10; here it is the natural logarithm.": lambda x: (
+            shifted(x) - log_of_sum(shifted(x)) / math.log(10)
+        ),
+        "the maximum is subtracted inside the exponentials only: take it from x too, or add it back.": lambda x: (
+            x - log_of_sum(shifted(x))
+        ),
+        "the maximum is subtracted twice: from x, and in logsumexp, which added it back.": lambda x: (
+            shifted(x) - torch.logsumexp(x, -1, True)
+        ),
+        "the sum runs over the first dimension; use the last one.": lambda x: (
+            shifted(x) - shifted(x).exp().sum(0).log()
+        ),
+        "one sum is used for all rows; each row has its own.": lambda x: x - x.logsumexp([*range(x.ndim)]),
+        "one sum is used for all rows; each row has its own, as it has its maximum.": lambda x: (
+            shifted(x) - shifted(x).exp().sum().log()
+        ),
+        "one maximum is used for all rows: a row far below it underflows to log(0).": lambda x: (
+            x - x.max() - log_of_sum(x - x.max())
+        ),
+        "the maximum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x: log_soft(
+            x - x.amax(-1), -1
+        ),
+        "the sum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x: (
+            shifted(x) - shifted(x).exp().sum(-1).log()
+        ),
+        "the maximum and the sum lost their dimension (keepdim=True), so they meet the wrong axis.": lambda x: (
+            (s := x - x.amax(-1)) - s.exp().sum(-1).log()
+        ),
+        "exp is missing: the logarithm is taken of the plain sum.": lambda x: (
+            shifted(x) - shifted(x).sum(-1, keepdim=True).log()
+        ),
+        "the logarithm of the mean is subtracted; take that of the sum.": lambda x: (
+            log_soft(x, -1) + math.log(x.shape[-1])
+        ),
+        "the logarithm of the sum is added; subtract it.": lambda x: shifted(x) + log_of_sum(shifted(x)),
+        "the logarithm of the sum divides; log(a / b) = log(a) - log(b).": lambda x: (
+            shifted(x) / log_of_sum(shifted(x))
+        ),
+        "softmax is applied first; log-softmax takes the plain logits.": lambda x: log_soft(soft(x, -1), -1),
+        "this is the logarithm of the sum alone; subtract it from x.": lambda x: x.logsumexp(-1),
+        "this is the logarithm of the sum alone; subtract it from x, whose shape the result has.": lambda x: (
+            x.logsumexp(-1, keepdim=True)
+        ),
+        "only the first row is done: is a return inside the loop?": lambda x: log_soft(x[0], -1),
+        "the last row is left out: the range ends one too early.": lambda x: log_soft(x[:-1], -1),
+        "the first row is left out: the range starts at 0.": lambda x: log_soft(x[1:], -1),
+        PAIR: lambda x: x - x.max(-1),
+        DIM_1: lambda x: log_soft(x, 1),
+        BY_MATRICES: lambda x: torch.stack([log_soft(row.reshape(-1), 0).reshape(row.shape) for row in x]),
+        IN_PLACE: lambda x: log_soft(x.sub_(x.amax(-1, keepdim=True)), -1),
+    }
+    | {
+        sentence: lambda x, shift=shift: x - shift(x) - log_of_sum(x - shift(x))
+        for sentence, shift in SHIFTS.items()
+    }
+    | {
+        f"{tiny:g} inside the logarithm avoids log(0), and nothing gets below {math.log(tiny):.1f}: use x - logsumexp(x).": lambda x, tiny=tiny: (
+            (soft(x, -1) + tiny).log()
+        )
+        for tiny in TINY
     },
     hints=[
         "What is log(a / b)?",
@@ -167,7 +317,15 @@ def cross_entropy_cases() -> dict[str, dict]:
         "a batch of one": labelled(rand(1, 4, seed=3), 2),
         "large logits": labelled(large, 0, 2),
         "a gap of 120": labelled(torch.tensor([[60.0, -60.0, 0.0], [0.5, -1.0, 2.0]]), 1, 2),
+        "large negative logits": labelled(torch.tensor([[-200.0, -201.5, -199.0]]), 1),
+        "the smallest first": labelled(torch.tensor([[0.0, 300.0, 299.0]]), 2),
+        "the smallest in between": labelled(torch.tensor([[300.0, 0.0, 1.0]]), 0),
     }
+
+
+def one_hot(target: Tensor, n_classes: int) -> Tensor:
+    "Rows with a 1 at the target."
+    return torch.nn.functional.one_hot(target, n_classes).to(torch.get_default_dtype())
 
 
 def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -176,6 +334,137 @@ def true_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 # %% ../../nbs/exercises/losses.ipynb #a91ffab3
 OTHER_EYE = "torch.eye(len(target)) has a column for each row; one-hot rows need one for each class: torch.eye(logits.shape[1])[target]."
+
+
+LOSS_SLIPS = {
+    "the exponentials overflow: subtract each row's maximum first.": lambda x, t: (
+        -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
+    ),
+    "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": lambda x, t: (
+        -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean()
+    ),
+    "softmax first, log after: a share too small for a float became 0, and its log -inf.": lambda x, t: (
+        -picked(soft(x, 1).log(), t).mean()
+    ),
+    "the minus is missing.": lambda x, t: -true_cross_entropy(x, t),
+    "the sum is taken; divide by the number of rows.": lambda x, t: true_cross_entropy(x, t) * len(t),
+    "the mean runs over all classes too, so it is too small: divide by the rows only.": lambda x, t: (
+        true_cross_entropy(x, t) / x.shape[1]
+    ),
+    "the logarithm is missing: this is minus the probability.": lambda x, t: -picked(soft(x, 1), t).mean(),
+    "softmax is applied twice; the loss takes plain logits.": lambda x, t: true_cross_entropy(soft(x, 1), t),
+    "the logits are used as if they were log-probabilities: log_softmax is missing.": lambda x, t: (
+        -picked(x, t).mean()
+    ),
+    "log_softmax runs over the batch; it must run over the classes.": lambda x, t: (
+        -picked(log_soft(x, 0), t).mean()
+    ),
+    "[:, target] picks whole columns; each row needs its own.": lambda x, t: -log_soft(x, 1)[:, t].mean(),
+    "the mean is missing: the loss is one number.": lambda x, t: -picked(log_soft(x, 1), t),
+    "one maximum is subtracted from all rows: a row far below it underflows to log(0).": lambda x, t: (
+        -picked(x - x.max() - (x - x.max()).exp().sum(1, keepdim=True).log(), t).mean()
+    ),
+    "the most likely class is picked; pick the right one, target.": lambda x, t: (
+        -log_soft(x, 1).amax(1).mean()
+    ),
+    "logsumexp lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
+        -picked(x - x.logsumexp(1), t).mean()
+    ),
+    "log_probs[target] picks whole rows; pick one number in each row, [range(n), target].": lambda x, t: (
+        -log_soft(x, 1)[t % len(t)].mean()
+    ),
+    OTHER_EYE: lambda x, t: -(torch.eye(len(t))[t] * log_soft(x, 1)).sum(1).mean(),
+    "the minus is missing, and the sum is taken; divide by the number of rows.": lambda x, t: (
+        -true_cross_entropy(x, t) * len(t)
+    ),
+    "it is divided by the number of classes; the mean is over the rows.": lambda x, t: (
+        true_cross_entropy(x, t) * len(t) / x.shape[1]
+    ),
+    "it is divided by n twice; the mean has done so already.": lambda x, t: true_cross_entropy(x, t) / len(t),
+    "it is divided by n - 1; the mean has n below.": lambda x, t: (
+        true_cross_entropy(x, t) * len(t) / (len(t) - 1)
+    ),
+    "the mean is taken over all classes; pick the right one of each row, target.": lambda x, t: (
+        -log_soft(x, 1).mean()
+    ),
+    "all classes are summed; pick the right one of each row, target.": lambda x, t: (
+        -log_soft(x, 1).sum(1).mean()
+    ),
+    "the one-hot product is left as it is; sum over the classes, then the mean.": lambda x, t: (
+        -one_hot(t, x.shape[1]) * log_soft(x, 1)
+    ),
+    "only the first row counts, divided by n: is a return inside the loop?": lambda x, t: (
+        true_cross_entropy(x[:1], t[:1]) / len(t)
+    ),
+    "only the first row counts: is a return inside the loop?": lambda x, t: true_cross_entropy(x[:1], t[:1]),
+    "only the last row counts, divided by n: += adds up.": lambda x, t: (
+        true_cross_entropy(x[-1:], t[-1:]) / len(t)
+    ),
+    "only the last row counts: += adds up.": lambda x, t: true_cross_entropy(x[-1:], t[-1:]),
+    "the last row is left out: the range ends one too early.": lambda x, t: (
+        (x.logsumexp(1) - picked(x, t))[:-1].sum() / len(t)
+    ),
+    "the first row is left out: the range starts at 0.": lambda x, t: (
+        (x.logsumexp(1) - picked(x, t))[1:].sum() / len(t)
+    ),
+    "log2 has base 2; here it is the natural logarithm.": lambda x, t: true_cross_entropy(x, t) / math.log(2),
+    "log10 has base 10; here it is the natural logarithm.": lambda x, t: (
+        true_cross_entropy(x, t) / math.log(10)
+    ),
+    "the maximum is subtracted inside the exponentials only: take it from the logits too, or add it back.": lambda x, t: (
+        (log_of_sum(shifted(x))[:, 0] - picked(x, t)).mean()
+    ),
+    "the maximum is subtracted from the logits, and added back in logsumexp: one of the two.": lambda x, t: (
+        x.logsumexp(1) - picked(shifted(x), t)
+    ).mean(),
+    "this is the mean of logsumexp; subtract the logit of the right class.": lambda x, t: x.logsumexp(
+        1
+    ).mean(),
+    "the sum runs over the batch, the maximum over the classes; both run over the classes.": lambda x, t: (
+        -picked(shifted(x) - log_of_sum(shifted(x), 0), t).mean()
+    ),
+    "log_softmax runs over everything; each row has its own sum.": lambda x, t: (
+        x.logsumexp([0, 1]) - picked(x, t)
+    ).mean(),
+    "the logarithm of the mean is subtracted; take that of the sum.": lambda x, t: (
+        true_cross_entropy(x, t) - math.log(x.shape[1])
+    ),
+    "the maximum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
+        true_cross_entropy(x - x.amax(1), t)
+    ),
+    "the sum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
+        -picked(shifted(x) - shifted(x).exp().sum(1).log(), t).mean()
+    ),
+    "the maximum and the sum lost their dimension (keepdim=True), so they meet the wrong axis.": lambda x, t: (
+        -picked((s := x - x.amax(1)) - s.exp().sum(1).log(), t).mean()
+    ),
+    "the classes are counted from 1; they count from 0: target, not target - 1.": lambda x, t: (
+        true_cross_entropy(x, t - 1)
+    ),
+    "the indices are exchanged: rows first, [range(n), target].": lambda x, t: (
+        -log_soft(x, 1)[t, torch.arange(len(t))].mean()
+    ),
+    "gather wants places of shape (n, 1): target[:, None].": lambda x, t: -log_soft(x, 1).gather(1, t).mean(),
+    "this is the squared error of the probabilities; cross entropy is -log of the right one.": lambda x, t: (
+        (soft(x, 1) - one_hot(t, x.shape[1])).square().mean()
+    ),
+    "this is 1 - p of the right class; the loss is -log p.": lambda x, t: 1 - picked(soft(x, 1), t).mean(),
+    "the mean is taken of the probabilities, its logarithm after; first log, then the mean.": lambda x, t: (
+        -picked(soft(x, 1), t).mean().log()
+    ),
+    PAIR: lambda x, t: x - x.max(-1),
+    IN_PLACE: lambda x, t: true_cross_entropy(x.sub_(x.amax(1, keepdim=True)), t),
+    **{
+        sentence: lambda x, t, shift=shift: -picked(x - shift(x) - log_of_sum(x - shift(x)), t).mean()
+        for sentence, shift in SHIFTS.items()
+    },
+    **{
+        f"{tiny:g} inside the logarithm avoids log(0), and no row's loss gets above {-math.log(tiny):.1f}: use x - logsumexp(x).": lambda x, t, tiny=tiny: (
+            -(picked(soft(x, 1), t) + tiny).log().mean()
+        )
+        for tiny in TINY
+    },
+}
 
 
 def cross_entropy(logits, target):
@@ -192,55 +481,7 @@ declare(
     cases=cross_entropy_cases,
     truth=Truth(true_cross_entropy),
     rule=without(*READY_MADE),
-    mistakes={
-        "the exponentials overflow: subtract each row's maximum first.": lambda x, t: (
-            -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
-        ),
-        "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": lambda x, t: (
-            -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean()
-        ),
-        "softmax first, log after: a share too small for a float became 0, and its log -inf.": lambda x, t: (
-            -picked(soft(x, 1).log(), t).mean()
-        ),
-        "the minus is missing.": lambda x, t: -true_cross_entropy(x, t),
-        "the sum is taken; divide by the number of rows.": lambda x, t: true_cross_entropy(x, t) * len(t),
-        "the mean runs over all classes too, so it is too small: divide by the rows only.": lambda x, t: (
-            true_cross_entropy(x, t) / x.shape[1]
-        ),
-        "the logarithm is missing: this is minus the probability.": lambda x, t: (
-            -picked(soft(x, 1), t).mean()
-        ),
-        "softmax is applied twice; the loss takes plain logits.": lambda x, t: true_cross_entropy(
-            soft(x, 1), t
-        ),
-        "the logits are used as if they were log-probabilities: log_softmax is missing.": lambda x, t: (
-            -picked(x, t).mean()
-        ),
-        "log_softmax runs over the batch; it must run over the classes.": lambda x, t: (
-            -picked(log_soft(x, 0), t).mean()
-        ),
-        "[:, target] picks whole columns; each row needs its own.": lambda x, t: -log_soft(x, 1)[:, t].mean(),
-        "the mean is missing: the loss is one number.": lambda x, t: -picked(log_soft(x, 1), t),
-        "one maximum is subtracted from all rows: a row far below it underflows to log(0).": lambda x, t: (
-            -picked(x - x.max() - (x - x.max()).exp().sum(1, keepdim=True).log(), t).mean()
-        ),
-        "the most likely class is picked; pick the right one, target.": lambda x, t: (
-            -log_soft(x, 1).amax(1).mean()
-        ),
-        "logsumexp lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: (
-            -picked(x - x.logsumexp(1), t).mean()
-        ),
-        "log_probs[target] picks whole rows; pick one number in each row, [range(n), target].": lambda x, t: (
-            -log_soft(x, 1)[t % len(t)].mean()
-        ),
-        OTHER_EYE: lambda x, t: -(torch.eye(len(t))[t] * log_soft(x, 1)).sum(1).mean(),
-    }
-    | {
-        f"{tiny:g} inside the logarithm avoids log(0), and no row's loss gets above {-math.log(tiny):.1f}: use x - logsumexp(x).": lambda x, t, tiny=tiny: (
-            -(picked(soft(x, 1), t) + tiny).log().mean()
-        )
-        for tiny in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)
-    },
+    mistakes=LOSS_SLIPS,
     hints=[
         "Two parts that you have: logits less their logsumexp, then nll_loss.",
         "s = logits less the row's maximum; log-probabilities are s - log of the sum of exp(s).",
@@ -253,11 +494,6 @@ declare(
 )
 
 # %% ../../nbs/exercises/losses.ipynb #3948584c
-def one_hot(target: Tensor, n_classes: int) -> Tensor:
-    "Rows with a 1 at the target."
-    return torch.nn.functional.one_hot(target, n_classes).to(torch.get_default_dtype())
-
-
 def right_slope(x: Tensor, t: Tensor) -> Tensor:
     "(softmax - one-hot) / n."
     return (soft(x, 1) - one_hot(t, x.shape[1])) / len(t)
@@ -273,6 +509,16 @@ def one_taken(x: Tensor, t: Tensor, *place: Tensor | slice) -> Tensor:
     p = soft(x, 1)
     p[place] -= 1
     return p / len(t)
+
+
+def slope_from(p: Tensor, t: Tensor) -> Tensor:
+    "(p - one-hot) / n."
+    return (p - one_hot(t, p.shape[1])) / len(t)
+
+
+def share(e: Tensor) -> Tensor:
+    "Each row divided by its sum."
+    return e / e.sum(1, keepdim=True)
 
 
 SLOPE_MISTAKES = {
@@ -334,6 +580,75 @@ SLOPE_MISTAKES = {
         (soft(x, 1) - torch.nn.functional.one_hot(t)) / len(t)
     ),
     OTHER_EYE: lambda x, t: (soft(x, 1) - torch.eye(len(t))[t]) / len(t),
+    "the sign is turned round, and the 1/n of the mean is missing.": lambda x, t: -right_slope(x, t) * len(t),
+    "this is softmax alone: the one-hot target is to be subtracted, and n divides.": lambda x, t: soft(x, 1),
+    "the one-hot target is added; subtract it.": lambda x, t: (soft(x, 1) + one_hot(t, x.shape[1])) / len(t),
+    "softmax is missing: this is minus the one-hot target over n.": lambda x, t: slope_from(0 * x, t),
+    "only the exponentials are taken; divide them by their row's sum for softmax.": lambda x, t: slope_from(
+        shifted(x).exp(), t
+    ),
+    "it is divided by the number of classes; the mean is over the rows.": lambda x, t: (
+        right_slope(x, t) * len(t) / x.shape[1]
+    ),
+    "it is divided by n twice; once is the mean.": lambda x, t: right_slope(x, t) / len(t),
+    "it is divided by n - 1; the mean has n below.": lambda x, t: right_slope(x, t) * len(t) / (len(t) - 1),
+    "a factor 2 is too many; nothing is squared here.": lambda x, t: 2 * right_slope(x, t),
+    "the rows are averaged; each keeps its own gradient, divided by n.": lambda x, t: right_slope(x, t).sum(
+        0
+    ),
+    "the gradient is one number; it has the shape of the logits.": lambda x, t: right_slope(x, t).mean(),
+    "only the numbers of the right classes are returned; the others have a gradient too.": lambda x, t: (
+        picked(right_slope(x, t), t)
+    ),
+    "this is the loss; its slope is asked for.": true_cross_entropy,
+    "one maximum is subtracted from all rows: a row far below it underflows to 0/0.": lambda x, t: slope_from(
+        share((x - x.max()).exp()), t
+    ),
+    "the sum runs over the batch, the maximum over the classes; both run over the classes.": lambda x, t: (
+        slope_from((e := shifted(x).exp()) / e.sum(0), t)
+    ),
+    "softmax runs over everything; each row has its own sum.": lambda x, t: slope_from(
+        soft(x.reshape(1, -1), 1).reshape(x.shape), t
+    ),
+    "the sum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: slope_from(
+        (e := shifted(x).exp()) / e.sum(1), t
+    ),
+    "the maximum lost its dimension (keepdim=True), so it meets the wrong axis.": lambda x, t: slope_from(
+        soft(x - x.amax(1), 1), t
+    ),
+    "softmax is applied twice.": lambda x, t: slope_from(soft(soft(x, 1), 1), t),
+    "the classes are counted from 1; they count from 0: target, not target - 1.": lambda x, t: right_slope(
+        x, (t - 1) % x.shape[1]
+    ),
+    "the indices are exchanged: rows first, p[range(n), target] -= 1.": lambda x, t: one_taken(
+        x, t, t, torch.arange(len(t))
+    ),
+    "1 is taken from the logits, before the softmax; take it from p.": lambda x, t: (
+        soft(x - one_hot(t, x.shape[1]), 1) / len(t)
+    ),
+    "1 is taken at the most likely class; take it at the right one, target.": lambda x, t: right_slope(
+        x, x.argmax(1)
+    ),
+    "p[range(n), target] = 0 replaces the probability of the right class; take 1 from it: -= 1.": lambda x, t: (
+        soft(x, 1) * (1 - one_hot(t, x.shape[1])) / len(t)
+    ),
+    "only the first row loses its 1: is a return inside the loop?": lambda x, t: one_taken(
+        x, t, slice(1), t[0]
+    ),
+    "only the last row loses its 1; each row does.": lambda x, t: one_taken(x, t, slice(-1, None), t[-1]),
+    "the last row does not lose its 1: the range ends one too early.": lambda x, t: one_taken(
+        x, t, torch.arange(len(t) - 1), t[:-1]
+    ),
+    "the first row does not lose its 1: the range starts at 0.": lambda x, t: one_taken(
+        x, t, torch.arange(1, len(t)), t[1:]
+    ),
+    PAIR: lambda x, t: x - x.max(-1),
+    IN_PLACE: lambda x, t: right_slope(x.sub_(x.amax(1, keepdim=True)), t),
+    **by_rows(right_slope),
+    **{
+        sentence: lambda x, t, shift=shift: slope_from(share((x - shift(x)).exp()), t)
+        for sentence, shift in SHIFTS.items()
+    },
 }
 
 # %% ../../nbs/exercises/losses.ipynb #ed57c469
@@ -360,10 +675,7 @@ declare(
     truth=Truth(gradient_of=true_cross_entropy, gradients=("the gradient",), wrt="logits"),
     run=run_grad,
     rule=without("backward", "grad", *READY_MADE),
-    mistakes=SLOPE_MISTAKES
-    | {
-        "the logits are changed in place.": lambda x, t: (right_slope(x, t), x.sub_(1))[0],
-    },
+    mistakes=SLOPE_MISTAKES,
     hints=[
         "A row's loss is logsumexp(x) minus the logit of the right class. Differentiate both parts.",
         "The slope of logsumexp is softmax; the other part takes 1 from the right class.",
@@ -390,6 +702,12 @@ class CrossEntropyLoss:
         self.logits.g = gradient / len(self.target)
 
 
+RightLoss = loss_class(true_cross_entropy, right_slope)
+NO_G_THERE = (
+    "no .g is there yet: nothing arrives at the loss, and logits.g is set with =, not read or added to."
+)
+
+
 declare(
     "CrossEntropyLoss",
     "11_log_sum_exp",
@@ -397,7 +715,7 @@ declare(
     "The loss as a class: loss_fn(logits, target) returns the cross entropy, loss_fn.backward() sets logits.g.",
     cases=cross_entropy_cases,
     truth=Truth(
-        lambda logits, target: {"the loss": true_cross_entropy(logits, target)},
+        lambda logits, target: {"the loss": true_cross_entropy(logits, target), ALONE: True},
         gradient_of=true_cross_entropy,
         gradients=("logits.g",),
     ),
@@ -405,17 +723,16 @@ declare(
     rule=without("backward", "grad", *READY_MADE),
     mistakes={sentence: loss_class(true_cross_entropy, slope) for sentence, slope in SLOPE_MISTAKES.items()}
     | {
-        "the loss has no minus.": loss_class(lambda x, t: -true_cross_entropy(x, t), right_slope),
-        "the loss is the sum; take the mean.": loss_class(
-            lambda x, t: true_cross_entropy(x, t) * len(t), right_slope
-        ),
-        "the loss overflows: subtract each row's maximum first.": loss_class(
-            lambda x, t: -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean(), right_slope
-        ),
-        "the loss takes the log of a softmax that rounded to 0; use x - logsumexp(x).": loss_class(
-            lambda x, t: -picked(soft(x, 1).log(), t).mean(), right_slope
-        ),
-        WAITS: waits(loss_class(true_cross_entropy, right_slope)),
+        f"in the loss, {sentence}": loss_class(loss, right_slope)
+        for sentence, loss in LOSS_SLIPS.items()
+        if sentence not in (PAIR, IN_PLACE)
+    }
+    | {
+        NO_RETURN: silent(RightLoss),
+        NOTHING_SET: loss_class(true_cross_entropy, right_slope, nothing),
+        NO_G_THERE: loss_class(true_cross_entropy, right_slope, put_adds_only),
+        LOSS_ON_THE_CLASS: on_the_class(RightLoss, "seen", "slope"),
+        SLOPE_ON_THE_CLASS: on_the_class(RightLoss, "slope"),
     },
     hints=[
         "What does backward need from the call? Softmax and target.",

@@ -9,6 +9,7 @@ __all__ = []
 #| code-fold: true
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -17,21 +18,28 @@ from torch import Tensor
 from lesson13.backward import add_grad
 from lesson13.checking import NO_AUTOGRAD, Truth, declare, find, is_blank, look_up, rand, without
 from lesson13.exercises.backward import (
-    FROM_INP,
+    BROADCAST,
     LAYER_CASES,
     LAYER_MISTAKES,
+    MSE_NOT_THERE,
+    MSE_SHAPES,
     MSE_SLOPES,
-    NO_G_YET,
-    RELU_SLOPES,
-    adds_only,
+    ON_THE_SQUEEZED,
+    ONLY_INP,
+    OUTPUT_CHANGED,
+    RELU_BACKS,
+    RELU_CASES,
+    TARGET_CHANGED,
     lin_case,
     lin_with,
     mse_and_slope,
-    overwrite_g,
+    mse_slope,
+    nothing,
+    put_adds_only,
     put_g,
-    relu_back,
     relu_case,
     true_relu_gradient,
+    wrong_puts,
 )
 from lesson13.exercises.forward import error_of
 from lesson13.tools.report import Odd
@@ -90,11 +98,11 @@ def run_layer(*parameters: str) -> Callable:
         out = layer(inputs["inp"])
         if isinstance(out, Tensor):
             other(inputs["inp"][:1] - 1)  # another layer of the class is called in between
-            out.g = inputs["upstream"].clone()
+            out.g = inputs["upstream"]
             back = layer.backward()
+            yield from ((f"{name}.g", look_up(inputs, f"{name}.g", back)) for name in (*parameters, "inp"))
             if failed:
                 raise failed
-            yield from ((f"{name}.g", look_up(inputs, f"{name}.g", back)) for name in (*parameters, "inp"))
 
     return run
 
@@ -134,23 +142,25 @@ def linear_class(
     )
 
 
-def on_the_class(layer: type) -> type:
-    "The same, but what the call saw is kept on the class."
-
-    class Shared(layer):
-        inp = property(lambda self: Shared.seen[0], lambda self, inp: setattr(Shared, "seen", [inp, None]))
-        out = property(lambda self: Shared.seen[1], lambda self, out: Shared.seen.__setitem__(1, out))
-
-    return Shared
+def on_the_class(kind: type, *names: str) -> type:
+    "The same, but the attributes of these names are kept on the class."
+    kept = {}
+    shared = {
+        name: property(
+            lambda self, name=name: kept[name],
+            lambda self, value, name=name: kept.__setitem__(name, value),
+        )
+        for name in names
+    }
+    return type("Shared", (kind,), shared)
 
 
 ON_THE_CLASS = "what a call saw is kept on the class, where all layers share it; keep it on self."
-
-
-def put_adds_only(*pairs: tuple[Tensor, Tensor]) -> None:
-    "For each (tensor, gradient): add, and take for granted that `.g` is there."
-    for tensor, gradient in pairs:
-        tensor.g += gradient
+INP_ON_THE_CLASS = "the input is kept on the class, where the next layer's call replaces it; keep it on self."
+ANOTHER_OUT = (
+    "layer.backward() looks for .g on a copy, or on an earlier output; keep the very tensor that you return."
+)
+INP_CHANGED = "inp is changed in place by the call; make a new tensor."
 
 
 def put_add_grad(*pairs: tuple[Tensor, Tensor]) -> None:
@@ -160,7 +170,20 @@ def put_add_grad(*pairs: tuple[Tensor, Tensor]) -> None:
 
 
 ALREADY_THERE = "w.g, b.g and inp.g are all there already"
-NONE_YET = 'w, b and inp have no .g before their first gradient: w.g += and "if w.g is None" raise an error there; getattr(w, "g", None) does not, and add_grad asks like that.'
+COPIED = (
+    "w and b get no gradient: they are copied (clone) or kept on the class, or a return ends a loop early."
+)
+
+
+LINEAR_VALUES = {
+    "the biases are missing on the way forward.": lambda inp, w, b: inp @ w,
+    "the biases are subtracted on the way forward; they are added.": lambda inp, w, b: inp @ w - b,
+    "w is transposed on the way forward; it is (n_in, n_out): inp @ w.": lambda inp, w, b: inp @ w.T + b,
+    "forward is w @ inp; the batch comes first: inp @ w.": lambda inp, w, b: w @ inp + b,
+    "forward is w.T @ inp; the batch comes first: inp @ w.": lambda inp, w, b: w.T @ inp + b,
+    "* multiplies element by element; forward is a matrix product, inp @ w.": lambda inp, w, b: inp * w + b,
+    "a ReLU is applied; a linear layer has none.": lambda inp, w, b: (inp @ w + b).clamp(min=0),
+}
 
 
 class OnCopies(linear_class()):
@@ -200,24 +223,24 @@ declare(
     ),
     run=run_layer("w", "b"),
     rule=NO_AUTOGRAD,
-    mistakes={sentence: linear_class(grad) for sentence, grad in LAYER_MISTAKES.items()}
+    mistakes={
+        sentence: linear_class(grad) for sentence, grad in LAYER_MISTAKES.items() if sentence != ONLY_INP
+    }
     | {
-        "the biases are missing in the forward pass.": linear_class(forward=lambda x, w, b: x @ w),
-        "layer.backward() looks for .g on a copy; keep the very tensor that you return.": linear_class(
-            keep=torch.clone
-        ),
+        ANOTHER_OUT: linear_class(keep=torch.clone),
+        INP_CHANGED: linear_class(forward=lambda x, w, b: (x @ w + b, x.add_(1))[0]),
         "b has one number for each output, and out.g one such row for each example: sum over the batch, dim 0.": linear_class(
             lin_with(put_add_grad, b=lambda i, o, w: o.g)
         ),
-        NONE_YET: linear_class(lin_with(put_adds_only)),
-        "backward sets nothing.": linear_class(lambda inp, out, w, b: None),
-        ON_THE_CLASS: on_the_class(linear_class()),
-        NO_RETURN: silent(linear_class()),
-        "a ReLU is applied; a linear layer has none.": linear_class(
-            forward=lambda x, w, b: (x @ w + b).clamp(min=0)
+        "backward sets nothing: .g of w, b and inp is to be set, on these very tensors.": linear_class(
+            nothing
         ),
-        "w and b are copied (clone), so the tensors that were handed over get no gradient; keep those.": OnCopies,
-    },
+        ON_THE_CLASS: on_the_class(linear_class(), "inp", "out"),
+        INP_ON_THE_CLASS: on_the_class(linear_class(), "inp"),
+        NO_RETURN: silent(linear_class()),
+        COPIED: OnCopies,
+    }
+    | {sentence: linear_class(forward=forward) for sentence, forward in LINEAR_VALUES.items()},
     hints=[
         "What must be kept from the call until backward?",
         "Keep self.inp and self.out, and return self.out: the next layer writes its gradient onto that object.",
@@ -230,10 +253,29 @@ declare(
 )
 
 # %% ../../nbs/exercises/modules.ipynb #1980508b
-def relu_layer_case(*shape: int, seed: int, held: bool = False) -> dict:
+def relu_layer_case(*shape: int, **more: Any) -> dict:
     "The inputs of a ReLU class."
-    case = relu_case(*shape, seed=seed, held=held)
+    case = relu_case(*shape, **more)
     return {"inp": case["inp"], "upstream": case["out"].g}
+
+
+RELU_VALUES = {
+    "{} returns the absolute value.": torch.abs,
+    "{} returns the input as it is.": lambda x: x * 1,
+    "{} keeps the wrong side: what is negative becomes 0.": lambda x: x.clamp(max=0),
+    "{} turns the sign round.": lambda x: -x.clamp(min=0),
+    "{} returns the mask; where inp is positive, inp itself comes out.": lambda x: (x > 0).to(x.dtype),
+    "{} also cuts above 1; a ReLU cuts only below 0.": lambda x: x.clamp(0, 1),
+    "{} cuts below 1; a ReLU cuts below 0.": lambda x: x.clamp(min=1),
+    "{} lets a little of the negative through; a ReLU gives 0 there.": torch.nn.functional.leaky_relu,
+    "torch.max(x, 0) takes 0 as the dimension, and gives a pair; torch.clamp(x, min=0) compares with 0.": lambda x: (
+        torch.max(x, 0)
+    ),
+    "torch.max(x, 0)[0] is the largest of each column; torch.clamp(x, min=0) compares with 0.": lambda x: (
+        x.amax(0)
+    ),
+    "torch.max(x) is the largest of all; torch.clamp(x, min=0) compares each with 0.": lambda x: x.max(),
+}
 
 
 def relu_class(
@@ -259,32 +301,23 @@ declare(
     "09_modules",
     "ReLU()",
     "A ReLU as a class: layer(inp) returns relu of inp; once that tensor has its .g, layer.backward() sets inp.g. Gradients add, where one is there already; add_grad may be used.",
-    cases=lambda: {
-        "negatives and zeros, 4 × 3": relu_layer_case(4, 3, seed=1),
-        "a batch of one": relu_layer_case(1, 4, seed=2),
-        "inp.g is there already": relu_layer_case(3, 5, seed=3, held=True),
-    },
+    cases=lambda: {title: relu_layer_case(*shape, **more) for title, (shape, more) in RELU_CASES.items()},
     truth=Truth(lambda inp, upstream: {"layer(inp)": inp.relu(), "inp.g": true_relu_gradient(inp, upstream)}),
     run=run_layer(),
     rule=NO_AUTOGRAD,
-    mistakes={sentence: relu_class(relu_back(slope)) for sentence, slope in RELU_SLOPES.items()}
+    mistakes={sentence: relu_class(back) for sentence, back in RELU_BACKS.items()}
     | {
-        ON_THE_CLASS: on_the_class(relu_class()),
+        ON_THE_CLASS: on_the_class(relu_class(), "inp", "out"),
         NO_RETURN: silent(relu_class()),
-        "= where += must add: inp.g was there already.": relu_class(
-            relu_back(lambda x, g: (x > 0) * g, overwrite_g)
-        ),
-        "layer.backward() looks for .g on a copy; keep the very tensor that you return.": relu_class(
-            keep=torch.clone
-        ),
+        ANOTHER_OUT: relu_class(keep=torch.clone),
         "inp is cut in place, so nobody knows any more where it was negative.": relu_class(
             forward=lambda i: i.clamp_(min=0)
         ),
-        "the call returns the absolute value.": relu_class(forward=torch.abs),
-        "backward sets nothing.": relu_class(lambda inp, out: None),
-        FROM_INP: relu_class(lambda inp, out: overwrite_g((inp, (inp > 0) * inp.g))),
-        NO_G_YET: relu_class(adds_only),
-    },
+        "backward sets nothing on inp itself; a copy, or an input kept on the class, is another tensor.": relu_class(
+            nothing
+        ),
+    }
+    | {sentence.format("the call"): relu_class(forward=forward) for sentence, forward in RELU_VALUES.items()},
     hints=[
         "Which two tensors does backward need?",
         "Keep self.inp and self.out in __call__, and return self.out itself.",
@@ -297,14 +330,21 @@ declare(
 )
 
 # %% ../../nbs/exercises/modules.ipynb #018efc13
+ALONE = "whether the output of another loss is left alone"
+
+
 def run_loss(answer: type, inputs: dict) -> Iterator:
-    "Forward, then backward; no gradient arrives, for the loss is the end."
-    loss_fn, (first, _) = answer(), inputs
-    loss = loss_fn(*inputs.values())
+    "Forward, then backward, with another loss called in between; no gradient arrives, for the loss is the end."
+    loss_fn, (first, target) = answer(), inputs.values()
+    loss = loss_fn(first, target)
     yield "the loss", what_came(answer, loss)
     if loss is not None:
+        another = (first + 1).flip(0)
+        with suppress(Exception):
+            answer()(another, target + 1.0 if target.is_floating_point() else target.clone())
         back = loss_fn.backward()
-        yield f"{first}.g", look_up(inputs, f"{first}.g", back)
+        yield ALONE, getattr(another, "g", None) is None
+        yield f"{[*inputs][0]}.g", look_up(inputs, f"{[*inputs][0]}.g", back)
 
 
 def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
@@ -312,11 +352,12 @@ def loss_class(loss: Callable, slope: Callable, put: Callable = put_g) -> type:
 
     class Loss:
         def __call__(self, output, target):
-            self.seen, self.out = (output, target), loss(output, target)
+            self.seen, self.out = output, loss(output, target)
+            self.slope = lambda: slope(output, target)
             return self.out
 
         def backward(self):
-            put((self.seen[0], slope(*self.seen)))
+            put((self.seen, self.slope()))
 
     return Loss
 
@@ -327,33 +368,79 @@ def waits(loss_class: type) -> type:
     class Waits(loss_class):
         def backward(self):
             super().backward()
-            self.seen[0].g *= self.out.g
+            self.seen.g *= self.out.g
 
     return Waits
+
+
+LOSS_ON_THE_CLASS = "what a call saw is kept on the class, where all losses share it; keep it on self."
+SLOPE_ON_THE_CLASS = (
+    "what the slope needs is kept on the class, where another loss overwrites it; keep it on self."
+)
+NOTHING_SET = (
+    "backward sets no .g on what the call was given; a copy (reshape, clone, logits - max) is another tensor."
+)
 
 
 WAITS = "nothing arrives at the loss, so it has no .g of its own: the way back begins here, with 1."
 
 
-def adds_to_nothing(loss_class: type) -> type:
-    "The same loss, with a backward that takes for granted that output.g is there."
-
-    class Adds(loss_class):
-        def backward(self):
-            self.seen[0].g  # AttributeError where there is none
-            super().backward()
-
-    return Adds
-
-
-NOT_THERE = 'output has no .g before its first gradient: output.g += and "if output.g is None" raise an error there. add_grad does not.'
-
-
 def mse_class(
-    slope: Callable = lambda o, t: mse_and_slope(o, t)[1], loss: Callable | None = None, put: Callable = put_g
+    slope: Callable = mse_slope, loss: Callable = lambda o, t: mse_and_slope(o, t)[0], put: Callable = put_g
 ) -> type:
     "An MSELoss with one part replaced."
-    return loss_class(loss or (lambda o, t: mse_and_slope(o, t)[0]), slope, put)
+    return loss_class(loss, slope, put)
+
+
+def squeezing() -> type:
+    "Keeps a squeezed output where the target is (n,)."
+
+    class Squeezes(mse_class()):
+        def backward(self):
+            if self.same_shape:
+                super().backward()
+
+        def __call__(self, output, target):
+            self.same_shape = output.shape == target.shape
+            return super().__call__(output, target)
+
+    return Squeezes
+
+
+def squares(o: Tensor, t: Tensor) -> Tensor:
+    "Of the differences."
+    return error_of(o, t) ** 2
+
+
+MSE_VALUES = {
+    "the loss is the sum of squares; take the mean.": lambda o, t: squares(o, t).sum(),
+    "the loss is divided by the rows; the mean is over all elements.": lambda o, t: (
+        squares(o, t).sum() / len(o)
+    ),
+    "the loss is divided by n - 1; the mean has n below.": lambda o, t: squares(o, t).sum() / (o.numel() - 1),
+    "the loss has a 1/2 too many.": lambda o, t: squares(o, t).mean() / 2,
+    "the loss has a factor 2 too many.": lambda o, t: 2 * squares(o, t).mean(),
+    "the loss is divided by n twice.": lambda o, t: squares(o, t).mean() / o.numel(),
+    "the loss is one number: the mean is missing.": squares,
+    "the loss is one number: the mean is over one dimension only.": lambda o, t: squares(o, t).mean(-1),
+    "the loss is one number: the mean is over the rows only.": lambda o, t: squares(o, t).mean(0),
+    "the differences are not squared.": lambda o, t: error_of(o, t).mean(),
+    "the absolute differences are averaged; square them.": lambda o, t: error_of(o, t).abs().mean(),
+    "the mean is squared; square first, then average.": lambda o, t: error_of(o, t).mean() ** 2,
+    "the loss has a root too many.": lambda o, t: squares(o, t).mean().sqrt(),
+    "the loss has a minus too many.": lambda o, t: -squares(o, t).mean(),
+    "the loss is that of the first row alone: is a return inside the loop?": lambda o, t: (
+        squares(o, t)[:1].sum() / o.numel()
+    ),
+    "the loss is that of the last row alone: += adds up.": lambda o, t: squares(o, t)[-1:].sum() / o.numel(),
+    "the loss misses the last row: the range ends one too early.": lambda o, t: (
+        squares(o, t)[:-1].sum() / o.numel()
+    ),
+    "the call returns the slope; it is the loss that is asked for.": mse_slope,
+    "in the loss, (n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": lambda o, t: (
+        ((o - t) ** 2).mean()
+    ),
+}
 
 # %% ../../nbs/exercises/modules.ipynb #c58ce50c
 class MSELoss:  # with add_grad from lesson13.backward
@@ -373,26 +460,34 @@ declare(
     "The loss as a class: loss_fn(output, target) returns the mean squared error, loss_fn.backward() sets output.g. Gradients add, where one is there already; add_grad may be used.",
     cases=lambda: find("mse_grad").cases(),
     truth=Truth(
-        lambda output, target: {"the loss": (error_of(output, target) ** 2).mean()},
+        lambda output, target: {"the loss": (error_of(output, target) ** 2).mean(), ALONE: True},
         gradient_of=lambda output, target: (error_of(output, target) ** 2).mean(),
         gradients=("output.g",),
     ),
     run=run_loss,
     rule=without("mse_loss", "backward", "grad"),
-    mistakes={sentence: mse_class(slope) for sentence, slope in MSE_SLOPES.items()}
+    mistakes={sentence: mse_class(slope) for sentence, slope in (MSE_SLOPES | MSE_SHAPES).items()}
+    | {sentence: mse_class(loss=loss) for sentence, loss in MSE_VALUES.items()}
+    | {sentence: mse_class(put=put) for sentence, put in wrong_puts("output.g").items()}
     | {
-        "(n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": mse_class(
-            lambda o, t: 2 * (o - t) / o.numel(), lambda o, t: ((o - t) ** 2).mean()
+        BROADCAST: mse_class(lambda o, t: 2 * (o - t) / o.numel(), lambda o, t: ((o - t) ** 2).mean()),
+        "in backward, (n, 1) - (n,) broadcast to (n, n): give the target the output's shape first.": mse_class(
+            lambda o, t: 2 * (o - t) / o.numel()
         ),
-        "the loss is the sum of squares; take the mean.": mse_class(
-            loss=lambda o, t: (error_of(o, t) ** 2).sum()
+        "the loss is the mean over (n, n), by broadcasting; so is its slope, with n² below.": mse_class(
+            lambda o, t: 2 * (o - t) / (o - t).numel(), lambda o, t: ((o - t) ** 2).mean()
         ),
-        "the loss has a 1/2 too many.": mse_class(loss=lambda o, t: (error_of(o, t) ** 2).mean() / 2),
-        "backward sets nothing.": mse_class(lambda o, t: None),
+        NOTHING_SET: mse_class(put=nothing),
         WAITS: waits(mse_class()),
-        "= where += must add: output.g was there already.": mse_class(put=overwrite_g),
         NO_RETURN: silent(mse_class()),
-        NOT_THERE: adds_to_nothing(mse_class()),
+        MSE_NOT_THERE: mse_class(put=put_adds_only),
+        LOSS_ON_THE_CLASS: on_the_class(mse_class(), "seen", "slope"),
+        SLOPE_ON_THE_CLASS: on_the_class(mse_class(), "slope"),
+        ON_THE_SQUEEZED: squeezing(),
+        OUTPUT_CHANGED: mse_class(
+            lambda o, t: 2 * o / o.numel(), lambda o, t: o.sub_(t.reshape(o.shape)).square().mean()
+        ),
+        TARGET_CHANGED: mse_class(loss=lambda o, t: squares(o, t.resize_(o.shape)).mean()),
     },
     hints=[
         "Keep output and target in the call.",
@@ -445,6 +540,7 @@ def run_sequential(answer: type, inputs: dict) -> Iterator:
     for place, layer in enumerate(inputs["layers"]):
         layer.went_back = lambda place=place: order.append(place)
     model = answer(*inputs["layers"])
+    answer(Times(2.0))  # another model
     out = model(inputs["x"])
     yield "model(x)", what_came(answer, out)
     if isinstance(out, Tensor):
@@ -507,6 +603,28 @@ def sequential_class(
     return Chain
 
 
+class OnTheClass(sequential_class()):
+    "Keeps its layers on the class."
+
+    def __init__(self, *layers):
+        OnTheClass.layers = layers
+
+
+class LoneLayers(sequential_class()):
+    "Forgets the star, so that its one layer is a tuple of layers."
+
+    def __init__(self, *layers):
+        self.layers = [layers]
+
+
+def by_places(forward: Callable, back: Callable = lambda n: range(n)[::-1]) -> type:
+    "A Sequential from the places of the layers on both ways, as functions of how many there are."
+    return sequential_class(
+        lambda layers, x: chained([layers[place] for place in forward(len(layers))], x),
+        lambda layers: (layers[place] for place in back(len(layers))),
+    )
+
+
 class ReversedOnce(sequential_class()):
     "Makes the way back once, in __init__."
 
@@ -533,6 +651,17 @@ class NotesAll(sequential_class()):
             layer.backward()
 
 
+class PopsThem(sequential_class()):
+    "Takes the layers out of its list on the way back."
+
+    def __init__(self, *layers):
+        self.layers = list(layers)
+
+    def backward(self):
+        while self.layers:
+            self.layers.pop().backward()
+
+
 class TurnsRound(sequential_class()):
     "Reverses its own list on the way back."
 
@@ -549,6 +678,12 @@ def chained(layers: tuple, x: Tensor) -> Tensor:
     "Every layer called on what the one before returned."
     for layer in layers:
         x = layer(x)
+    return x
+
+
+def dropped(layers: tuple, x: Tensor) -> Tensor:
+    "Every layer called on x, and what it returns is dropped."
+    [layer(x) for layer in layers]
     return x
 
 # %% ../../nbs/exercises/modules.ipynb #933b1522
@@ -595,7 +730,40 @@ declare(
         "every layer gets the first x; each must get what the one before returned.": sequential_class(
             lambda layers, x: [layer(x) for layer in layers][-1]
         ),
-        "only the last layer goes backward.": sequential_class(back=lambda layers: layers[-1:]),
+        "only the last layer goes backward: is a return inside the loop?": sequential_class(
+            back=lambda layers: layers[-1:]
+        ),
+        "the last layer does not go backward: the range starts at len(layers) - 1.": sequential_class(
+            back=lambda layers: layers[-2::-1]
+        ),
+        "the first layer is left out on the way forward.": by_places(lambda n: range(1, n)),
+        "the first layer is left out, forward and backward.": by_places(
+            lambda n: range(1, n), lambda n: range(1, n)[::-1]
+        ),
+        "the last layer is left out on the way forward.": by_places(lambda n: range(n - 1)),
+        "index n is one too far on the way forward: range(n) ends at n - 1.": by_places(
+            lambda n: range(n + 1)
+        ),
+        "index n is one too far on the way back: the last layer is n - 1.": by_places(
+            range, lambda n: range(n + 1)[::-1]
+        ),
+        "every layer runs twice on the way forward.": by_places(lambda n: [*range(n), *range(n)]),
+        "x is returned as it came: x = layer(x) hands on what a layer returns.": sequential_class(dropped),
+        "layer.forward(x) goes past __call__, which keeps what backward needs: call layer(x).": sequential_class(
+            through
+        ),
+        "a layer's backward takes no argument here; its output's .g is what arrives.": sequential_class(
+            back=lambda layers: (layer.backward(layer.out.g) for layer in layers[::-1])
+        ),
+        "layers.reverse() turns a list round and returns None; loop over reversed(layers).": sequential_class(
+            back=lambda layers: list(layers).reverse()
+        ),
+        "the layers are kept on the class, where all models share them; keep them on self.": OnTheClass,
+        "the layers are kept in a list on the class, and another model's layers join them; keep them on self.": sequential_class(
+            lambda layers, x: 2 * chained(layers, x)
+        ),
+        "pop takes the layers out of the list, so none is left for a second pass; loop over reversed(self.layers).": PopsThem,
+        "self.layers holds one tuple of layers: *layers is a tuple already.": LoneLayers,
         "the first layer does not go backward.": sequential_class(back=lambda layers: layers[:0:-1]),
         "each layer goes backward twice, so the gradients are added twice.": sequential_class(
             back=lambda layers: [layer for layer in layers[::-1] for _ in range(2)]
@@ -603,7 +771,7 @@ declare(
         "the last layer is left out.": sequential_class(
             lambda layers, x: chained(layers[:-1], x), lambda layers: layers[-2::-1]
         ),
-        "only the first layer runs.": sequential_class(
+        "only the first layer runs: is a return inside the loop?": sequential_class(
             lambda layers, x: layers[0](x), lambda layers: layers[:1]
         ),
         "backward does nothing.": sequential_class(back=lambda layers: ()),
