@@ -148,6 +148,24 @@ def test_a_name_of_the_course_leads_to_its_entry():
     assert "PyTorch’s" in page and not re.search(r'PyTorch’s\s+<a href="[^"]*" class="name"', page)
 
 
+def test_a_page_loads_little_style_and_no_link_for_each_line():
+    "trim.lua takes away what no page uses; the whole of it is half a megabyte for each of the two themes."
+    styles = list(SITE.glob("site_libs/bootstrap/*.css"))
+    assert len(styles) > 2 and all(style.stat().st_size < 200_000 for style in styles)
+    assert not any('<a href="#cb' in text(page) for page in PAGES)
+
+
+def test_an_address_of_a_section_leads_there(open_page):
+    "Though what lies above it is laid out late: not so where somebody comes to a heading (site.html)."
+    shown = open_page("http://site.test/scalar_autograd.html#recap", site=SITE, width=1280)
+    assert 0 <= shown.locator("#recap h2").bounding_box()["y"] < 200
+    shown = open_page("http://site.test/scalar_autograd.html", site=SITE, width=1280)
+    shown.locator('#TOC a[data-scroll-target="#recap"]').click()
+    shown.wait_for_function(
+        "Math.abs(document.querySelector('#recap h2').getBoundingClientRect().y - 100) < 100"
+    )
+
+
 def test_a_page_holds_each_kind_of_live_picture_once(open_page):
     page = text(SITE / "chain_rule.html")
     kinds = re.findall(r'class="l13-live live-(\w+)"', page)
