@@ -185,6 +185,14 @@ def test_an_address_of_a_section_leads_there(open_page):
     )
 
 
+def test_a_figure_further_up_is_named_by_its_number():
+    page = text(SITE / "chain_rule.html")
+    assert re.search(
+        r'picture of the whole network \(<a href="#fig-network"[^>]*>Figure&nbsp;\d+</a>\)', page
+    )
+    assert not any(re.search(r">[^<]*\?@fig-", text(p)) for p in PAGES)
+
+
 def test_a_page_holds_each_kind_of_live_picture_once(open_page):
     page = text(SITE / "chain_rule.html")
     kinds = re.findall(r'class="l13-live live-(\w+)"', page)
