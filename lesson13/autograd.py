@@ -7,7 +7,7 @@ __all__ = ['Linear', 'ReLU', 'MSELoss', 'ReLUFunction', 'LinearFunction']
 
 # %% ../nbs/10_autograd.ipynb #e4ef107c
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 import torch
 from torch import Tensor, nn
 

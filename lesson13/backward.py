@@ -7,7 +7,7 @@ __all__ = ['add_grad', 'mse_grad', 'relu_grad', 'lin_grad', 'forward_and_backwar
 
 # %% ../nbs/08_backward.ipynb #c69960da
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 import torch
 from torch import Tensor
 

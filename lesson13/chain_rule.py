@@ -7,7 +7,7 @@ __all__ = ['numerical_grad']
 
 # %% ../nbs/05_chain_rule.ipynb #5f67e495
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 from collections.abc import Callable
 
 import torch

@@ -7,7 +7,7 @@ __all__ = ['relu_sum', 'CurveState', 'CurveFit', 'fit_curve']
 
 # %% ../nbs/04_curve_fitting.ipynb #bde5a214
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple

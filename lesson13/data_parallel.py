@@ -8,7 +8,7 @@ __all__ = ['average_gradients', 'share', 'all_reduce_gradients', 'train_steps', 
 
 # %% ../nbs/14_data_parallel.ipynb #03e6728c
 #| code-fold: true
-#| code-summary: "What the module imports"
+#| code-summary: "What the package imports"
 import argparse
 import logging
 import os

@@ -7,7 +7,7 @@ __all__ = ['numerical_jacobian']
 
 # %% ../nbs/06_jacobian.ipynb #047e52ce
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 from collections.abc import Callable
 
 import torch

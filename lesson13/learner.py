@@ -8,7 +8,7 @@ __all__ = ['gradient', 'SGD', 'Dataset', 'Sampler', 'batches', 'collate', 'DataL
 
 # %% ../nbs/13_learner.ipynb #7cdecfb1
 #| code-fold: true
-#| code-summary: "What the module imports"
+#| code-summary: "What the package imports"
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ __all__ = ['logsumexp', 'log_softmax', 'softmax', 'check_target', 'nll_loss', 'c
 
 # %% ../nbs/11_log_sum_exp.ipynb #8b54d32d
 #| code-fold: true
-#| code-summary: "What the module imports"
+#| code-summary: "What the package imports"
 import torch
 from torch import Tensor
 

@@ -7,7 +7,7 @@ __all__ = ['zero_grad', 'Module', 'Linear', 'ReLU', 'MSELoss', 'Sequential', 'Ta
 
 # %% ../nbs/09_modules.ipynb #ab935079
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 from copy import copy
 
 import torch

@@ -7,7 +7,7 @@ __all__ = ['Value', 'weighted_sum', 'Module', 'Neuron', 'Layer', 'MLP']
 
 # %% ../nbs/07_scalar_autograd.ipynb #e549fb47
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 import math
 import random
 from collections.abc import Iterable

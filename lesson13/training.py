@@ -8,7 +8,7 @@ __all__ = ['LOSS_LIMIT', 'digit_classifier', 'accuracy', 'update', 'shuffled', '
 
 # %% ../nbs/12_training.ipynb #6602292c
 #| code-fold: true
-#| code-summary: "Imports"
+#| code-summary: "What the package imports"
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -83,6 +83,8 @@ local function patched_class(lines, i) -- to which fastcore's @patch adds the fu
   return (lines[i] .. (lines[i + 1] or "")):match("^def [%w_]+%(%s*[sc][el][ls]f?: ([%w_]+)")
 end
 
+local has_imports = false
+
 -- A fold says what it holds: what its cell defines, else what it draws, imports or sets. A `code-summary` of the cell goes before.
 local function summary_of(code)
   local defined, set, lines = pandoc.List(), pandoc.List(), lines_of(code)
@@ -94,7 +96,11 @@ local function summary_of(code)
     if target and not set:includes(target) then set:insert(target) end
   end
   if #defined == 0 and code:find("plt.", 1, true) then return "Code of the figure" end
-  if #defined == 0 and (code:find("^import ") or code:find("^from ")) then return "Code: imports" end
+  if #defined == 0 and (code:find("^import ") or code:find("^from ")) then
+    local summary = has_imports and "Code: more imports" or "Code: imports" -- the package's come first, then the page's own
+    has_imports = true
+    return summary
+  end
   local names = #defined > 0 and defined or set
   return #names > 0 and "Code: `" .. table.concat(names, "`, `") .. "`" or "Code"
 end

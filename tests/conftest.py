@@ -157,6 +157,8 @@ def open_page(browser):
         page.on("console", lambda message: page.errors.extend(_complaint(message)))
         page.on("request", lambda request: page.errors.extend(_left_the_page(request)))
         page.goto(url)
+        if site and scripts:  # what lies far below is laid out after loading
+            page.wait_for_function("!document.querySelector('main section:not(:has(> section), .laid-out)')")
         return page
 
     yield open_page

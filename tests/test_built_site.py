@@ -148,6 +148,51 @@ def test_a_name_of_the_course_leads_to_its_entry():
     assert "PyTorch’s" in page and not re.search(r'PyTorch’s\s+<a href="[^"]*" class="name"', page)
 
 
+def test_search_finds_formulas_in_plain_signs():
+    "search.lua makes one line of a formula's signs and its TeX."
+    index = json.loads(text(SITE / "search.json"))
+    found = {
+        page: [e["text"] for e in index if e["objectID"].partition("#")[0] == page.name] for page in PAGES
+    }
+    for page, texts in found.items():
+        formulas = re.findall(r"<annotation[^>]*>([^<]*\\[^<]*)</annotation>", text(page))
+        left = [tex for tex in formulas if any(tex.replace("&amp;", "&") in entry for entry in texts)]
+        assert left == [], page.name
+    assert any("dy/dx = du/dx · dy/du" in entry for entry in found[SITE / "chain_rule.html"])
+
+
+def test_a_search_for_the_chain_rule_leads_to_its_chapter(open_page):
+    shown = open_page("http://site.test/data.html", site=SITE, width=1280)
+    shown.locator(".aa-Input").fill("chain rule")
+    assert "05 The chain rule" in shown.locator(".aa-Item").first.inner_text()
+
+
+def test_a_page_loads_little_style_and_no_link_for_each_line():
+    "trim.lua takes away what no page uses; the whole of it is half a megabyte for each of the two themes."
+    styles = list(SITE.glob("site_libs/bootstrap/*.css"))
+    assert len(styles) > 2 and all(style.stat().st_size < 200_000 for style in styles)
+    assert not any('<a href="#cb' in text(page) for page in PAGES)
+
+
+def test_an_address_of_a_section_leads_there(open_page):
+    "Though what lies above it is laid out late: not so where somebody comes to a heading (site.html)."
+    shown = open_page("http://site.test/scalar_autograd.html#recap", site=SITE, width=1280)
+    assert 0 <= shown.locator("#recap h2").bounding_box()["y"] < 200
+    shown = open_page("http://site.test/scalar_autograd.html", site=SITE, width=1280)
+    shown.locator('#TOC a[data-scroll-target="#recap"]').click()
+    shown.wait_for_function(
+        "Math.abs(document.querySelector('#recap h2').getBoundingClientRect().y - 100) < 100"
+    )
+
+
+def test_a_figure_further_up_is_named_by_its_number():
+    page = text(SITE / "chain_rule.html")
+    assert re.search(
+        r'picture of the whole network \(<a href="#fig-network"[^>]*>Figure&nbsp;\d+</a>\)', page
+    )
+    assert not any(re.search(r">[^<]*\?@fig-", text(p)) for p in PAGES)
+
+
 def test_a_page_holds_each_kind_of_live_picture_once(open_page):
     page = text(SITE / "chain_rule.html")
     kinds = re.findall(r'class="l13-live live-(\w+)"', page)

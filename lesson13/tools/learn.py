@@ -85,7 +85,9 @@ def chapter_cells(
     home: str,  # address of the site
 ) -> list[dict]:  # cells for the learner
     "The cells of a notebook that a learner reads."
-    kept = []
+    kept, sources = [], ["".join(cell["source"]) for cell in cells]
+    labels = (re.search(r'label: (fig-\S+)\n(?:.*\n)*?#\| fig-cap: "(.*)"', source) for source in sources)
+    captions = {label[1]: label[2].split(". ")[0].rstrip(".") for label in labels if label}
     for cell in cells:
         if "colab" in cell["metadata"].get("tags", []):
             continue
@@ -93,6 +95,7 @@ def chapter_cells(
             kept.append(code_cell(cell))
         else:
             text, reference, _ = ("\n" + "".join(cell["source"])).partition("\n## Reference")
+            text = re.sub(r"@(fig-[\w-]+)", lambda found: f"the figure *{captions[found[1]]}*", text)
             kept.append({**cell, "source": text_of(text.strip("\n"), home).splitlines(keepends=True)})
             if reference:
                 break
