@@ -1,5 +1,6 @@
 -- After the pages are made (Quarto runs this): the search index holds each formula twice, as its signs in a row and as TeX. One line
--- that can be read takes the place of both. In order, what is replaced in TeX; a command that is not here loses its backslash.
+-- that can be read takes the place of both. Pages of tools and of the exercises' declarations are left out: a search is for the
+-- course. In order, what is replaced in TeX; a command that is not here loses its backslash.
 local NAMES = {
   sum = "∑", cdot = "·", sigma = "σ", mu = "μ", pi = "π", ell = "ℓ", infty = "∞", to = "→", leftarrow = "←", neq = "≠", approx = "≈",
   quad = " ", qquad = " ", text = "", mathrm = "", operatorname = "", left = "", right = "", big = "", underbrace = "", boxed = "",
@@ -32,7 +33,9 @@ local function formulas(page) -- a pattern for each, as the index has it, and wh
   found:sort(function(a, b) return #a[1] > #b[1] end)
   return found
 end
-local entries = pandoc.json.decode(read("search.json"), false)
+local entries = pandoc.List(pandoc.json.decode(read("search.json"), false)):filter(function(entry)
+  return not (entry.objectID:find("^exercises/") or entry.objectID:find("^tools/"))
+end)
 for _, entry in ipairs(entries) do
   local text = entry.text:gsub("^Skip to the text\n", ""):gsub("^Open in Colab\n", "")
   for _, pair in ipairs(formulas(entry.objectID:match("[^#]+"))) do

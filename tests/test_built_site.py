@@ -161,6 +161,13 @@ def test_search_finds_formulas_in_plain_signs():
     assert any("dy/dx = du/dx · dy/du" in entry for entry in found[SITE / "chain_rule.html"])
 
 
+def test_a_search_leads_into_the_course():
+    "Not to the declarations of exercises, nor to the tools."
+    pages = {entry["objectID"].partition("#")[0] for entry in json.loads(text(SITE / "search.json"))}
+    assert "05_chain_rule.html" in pages and "pictures/boxes.html" in pages
+    assert not [page for page in pages if page.startswith(("exercises/", "tools/"))]
+
+
 def test_a_search_for_the_chain_rule_leads_to_its_chapter(open_page):
     shown = open_page("http://site.test/data.html", site=SITE, width=1280)
     shown.locator(".aa-Input").fill("chain rule")
