@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/exercises/data_parallel.ipynb #3d18bd0d
 #| code-fold: true
 import copy
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -18,9 +19,12 @@ from lesson13.exercises.data import is_index, positions
 from lesson13.tools.report import a_or_an, describe
 
 # %% ../../nbs/exercises/data_parallel.ipynb #3f72354b
-def workers_case(*batch_sizes: int) -> dict:
+def workers_case(*batch_sizes: int, shapes: tuple = ((2, 3), (4,))) -> dict:
     "A list of two gradients from each worker."
-    grads = [[rand(2, 3, seed=10 + k), rand(4, seed=20 + k)] for k in range(len(batch_sizes))]
+    grads = [
+        [rand(*shape, seed=10 * place + k) for place, shape in enumerate(shapes, 1)]
+        for k in range(len(batch_sizes))
+    ]
     return {"grads_per_worker": grads, "batch_sizes": list(batch_sizes)}
 
 
@@ -36,6 +40,16 @@ def weighted(grads_per_worker: list, weights: list) -> dict:
 def averaged(weights: Callable) -> Callable:
     "An answer that weights the workers by `weights(batch_sizes)`."
     return lambda grads, sizes: list(weighted(grads, weights(sizes)).values())
+
+
+def running_total(grads_per_worker: list, batch_sizes: list) -> list:
+    "One total for all parameters."
+    total, means = 0, []
+    for tensors in zip(*grads_per_worker, strict=True):
+        for n, g in zip(batch_sizes, tensors, strict=True):
+            total = total + n * g
+        means.append(total / sum(batch_sizes))
+    return means
 
 # %% ../../nbs/exercises/data_parallel.ipynb #9bfd2b30
 def average_gradients(grads_per_worker, batch_sizes):
@@ -56,6 +70,7 @@ declare(
         "three workers, 2, 2 and 5": workers_case(2, 2, 5),
         "equal batches": workers_case(4, 4),
         "one worker": workers_case(6),
+        "two gradients of one shape": workers_case(1, 5, shapes=((3,), (3,))),
     },
     truth=Truth(
         lambda grads_per_worker, batch_sizes: weighted(
@@ -80,7 +95,7 @@ declare(
             lambda n: [1 / sum(n)] * len(n)
         ),
         "the outer loop takes the workers; zip(*grads_per_worker) gives one parameter from all of them.": lambda grads, sizes: [
-            sum(g * (n / sum(sizes)) for g, n in zip(of_one, sizes, strict=True)) for of_one in grads
+            sum(g * (n / sum(sizes)) for g, n in zip(of_one, sizes, strict=False)) for of_one in grads
         ],
         "the first worker's tensors are changed in place.": lambda grads, sizes: [
             tensors[0].copy_(mean)
@@ -93,6 +108,89 @@ declare(
         "only the first parameter is averaged.": lambda grads, sizes: [
             weighted(grads, [n / sum(sizes) for n in sizes])["mean[0]"],
             grads[0][1],
+        ],
+        "// cuts the fraction off, so the weights are 0; divide with /.": averaged(
+            lambda n: [size // sum(n) for size in n]
+        ),
+        "// cuts the fraction off the sum; divide with /.": lambda grads, sizes: [
+            total // sum(sizes) for total in averaged(lambda n: n)(grads, sizes)
+        ],
+        "the sum is not set back to 0 for the next parameter.": running_total,
+        "only the last worker's gradients are returned: += adds up.": averaged(
+            lambda n: [0.0] * (len(n) - 1) + [1.0]
+        ),
+        "only the last worker counts, with its weight: += adds up.": averaged(
+            lambda n: [0.0] * (len(n) - 1) + [n[-1] / sum(n)]
+        ),
+        "only the first worker counts, with its weight: is a return inside the loop?": averaged(
+            lambda n: [n[0] / sum(n)] + [0.0] * (len(n) - 1)
+        ),
+        "the first worker is left out: the range starts at 0.": averaged(
+            lambda n: [0.0] + [size / sum(n) for size in n[1:]]
+        ),
+        "the last worker is left out: the range ends one too early.": averaged(
+            lambda n: [size / sum(n) for size in n[:-1]] + [0.0]
+        ),
+        "it is divided twice, by all examples and by the number of workers; the weights sum to 1 already.": averaged(
+            lambda n: [size / sum(n) / len(n) for size in n]
+        ),
+        "it is divided by the workers less one; divide by the number of all examples.": averaged(
+            lambda n: [size / max(1, len(n) - 1) for size in n]
+        ),
+        "it is divided by the largest batch; divide by the number of all examples.": averaged(
+            lambda n: [size / max(n) for size in n]
+        ),
+        "it is divided by the product of the batch sizes; divide by their sum.": averaged(
+            lambda n: [size / math.prod(n) for size in n]
+        ),
+        "it is multiplied by the number of workers; the weighted mean is all.": averaged(
+            lambda n: [size * len(n) / sum(n) for size in n]
+        ),
+        "the batch sizes are squared; a worker counts by its number of examples.": averaged(
+            lambda n: [size**2 / sum(n) for size in n]
+        ),
+        "a worker is divided by its own batch; multiply by it, and divide by the number of all.": averaged(
+            lambda n: [1 / size for size in n]
+        ),
+        "a worker counts with the others' examples; it counts with its own.": averaged(
+            lambda n: [(sum(n) - size) / sum(n) for size in n]
+        ),
+        "the batch sizes are taken in reverse order.": averaged(
+            lambda n: [size / sum(n) for size in n[::-1]]
+        ),
+        "the gradients are in reverse order.": lambda grads, sizes: average_gradients(grads, sizes)[::-1],
+        "only the first parameter's mean is returned: is a return inside the loop?": lambda grads, sizes: (
+            average_gradients(grads, sizes)[:1]
+        ),
+        "the first parameter's mean is returned alone, not in a list of all: is a return inside the loop?": lambda grads, sizes: (
+            average_gradients(grads, sizes)[0]
+        ),
+        "only the last parameter's mean is returned; append each one to the list.": lambda grads, sizes: (
+            average_gradients(grads, sizes)[-1:]
+        ),
+        "each gradient is averaged to one number; average over the workers, element by element.": lambda grads, sizes: [
+            mean.mean() for mean in average_gradients(grads, sizes)
+        ],
+        "each worker's gradients are returned, with their weight; add them up over the workers.": lambda grads, sizes: [
+            [n / sum(sizes) * g for g in of_one] for n, of_one in zip(sizes, grads, strict=True)
+        ],
+        "a worker's own gradients are added up; add one parameter's over the workers: zip(*grads_per_worker).": lambda grads, sizes: [
+            sum(g * n / sum(sizes) for g in of_one) for n, of_one in zip(sizes, grads, strict=True)
+        ],
+        "the first worker's gradients are not multiplied by its batch; the others' are.": averaged(
+            lambda n: [1 / sum(n)] + [size / sum(n) for size in n[1:]]
+        ),
+        "the weights are upside down: multiply by the worker's batch, divide by all.": averaged(
+            lambda n: [sum(n) / size for size in n]
+        ),
+        "the first worker's gradients are multiplied in place (total *= …); begin with a new tensor.": lambda grads, sizes: (
+            averaged(lambda n: [1 / sum(n)] + [size / sum(n) for size in n[1:]])(
+                [[g.mul_(sizes[0]) for g in grads[0]], *grads[1:]], sizes
+            )
+        ),
+        "the first worker's gradients hold the total (total += …): begin with a new tensor.": lambda grads, sizes: [
+            g.copy_(total) / sum(sizes)
+            for g, total in zip(grads[0], averaged(lambda n: n)(grads, sizes), strict=True)
         ],
     },
     hints=[
@@ -150,6 +248,17 @@ def cut_at(size: Callable, end: Callable = lambda at, rank, n: at) -> Callable:
 
     return part
 
+
+def longer_first(start: Callable, longer: Callable = lambda rank, rest: rank < rest) -> Callable:
+    "Shares of which the first are one row longer, from start(rank, size, rest) and longer(rank, rest)."
+
+    def part(rows, rank, n):
+        size, rest = divmod(len(rows), n)
+        first = start(rank, size, rest)
+        return rows[first : first + size + longer(rank, rest)]
+
+    return part
+
 # %% ../../nbs/exercises/data_parallel.ipynb #bf6e4ba9
 def share(rows, rank, n_workers):
     n = len(rows)
@@ -203,6 +312,71 @@ declare(
         "all shares are returned; only that of rank is asked for.": lambda rows, rank, n: [
             share(rows, k, n) for k in range(n)
         ],
+        "the later workers begin too early: the rows that the first ones get more move their start too.": longer_first(
+            lambda rank, size, longer: rank * (size + (rank < longer))
+        ),
+        "the later workers begin too early: each start is moved by the longer pieces before it.": longer_first(
+            lambda rank, size, longer: rank * size
+        ),
+        "the start is moved by all the longer pieces; count those before it: min(rank, longer).": longer_first(
+            lambda rank, size, longer: rank * size + longer
+        ),
+        "one worker too many gets a longer piece: ranks count from 0, so rank < len(rows) % n_workers.": longer_first(
+            lambda rank, size, longer: rank * size + min(rank, longer), lambda rank, longer: rank <= longer
+        ),
+        "the starts leave room for longer pieces, but no piece is longer.": longer_first(
+            lambda rank, size, longer: rank * size + min(rank, longer), lambda rank, longer: False
+        ),
+        "the condition is turned round: the first len(rows) % n_workers pieces are the longer ones.": longer_first(
+            lambda rank, size, longer: rank * size + min(rank, longer), lambda rank, longer: rank >= longer
+        ),
+        "the first worker takes all that is left over; give some workers one row more each.": (
+            lambda rows, rank, n: (
+                rows[: len(rows) // n + len(rows) % n]
+                if rank == 0
+                else rows[len(rows) - (n - rank) * (len(rows) // n) :][: len(rows) // n]
+            )
+        ),
+        "each piece lacks its last row: the end of a slice is not included, so no - 1.": cut_at(
+            lambda k, n: k // n, lambda at, rank, n: at - 1
+        ),
+        "each piece begins at rank; it begins where the one before ends.": lambda rows, rank, n: rows[
+            rank : rank + len(rows) // n
+        ],
+        "each piece ends where the first one ends: the end moves with the start.": lambda rows, rank, n: rows[
+            rank * (len(rows) // n) : len(rows) // n
+        ],
+        "every piece begins at 0: the start moves with the end.": lambda rows, rank, n: rows[
+            : (rank + 1) * len(rows) // n
+        ],
+        "every piece goes on to the end of rows; it ends where the next begins.": lambda rows, rank, n: rows[
+            rank * len(rows) // n :
+        ],
+        "rank begins at 0, not at 1: rank - 1 is the worker before.": lambda rows, rank, n: rows[
+            (rank - 1) * (len(rows) // n) : rank * (len(rows) // n)
+        ],
+        "n_workers is taken as the length of a piece; it is the number of pieces.": cut_at(lambda k, n: n),
+        "/ gives a float, which cuts nothing; a place in rows is whole: //.": lambda rows, rank, n: rows[
+            rank * len(rows) / n : (rank + 1) * len(rows) / n
+        ],
+        "rank // n_workers is 0 for every worker: multiply first, rank * len(rows) // n_workers.": (
+            lambda rows, rank, n: rows[rank // n * len(rows) : (rank + 1) // n * len(rows)]
+        ),
+        "the workers' pieces are in reverse order: worker 0 takes the first.": lambda rows, rank, n: share(
+            rows, n - 1 - rank, n
+        ),
+        "rows is sorted first; cut it as it stands.": lambda rows, rank, n: share(rows.sort()[0], rank, n),
+        "these are start and end; return the rows between them.": lambda rows, rank, n: (
+            rank * len(rows) // n,
+            (rank + 1) * len(rows) // n,
+        ),
+        "this is the number of rows; return the rows.": lambda rows, rank, n: len(share(rows, rank, n)),
+        "the size is len(rows) // n_workers + 1 for all, so the last worker gets too few rows, or none.": cut_at(
+            lambda k, n: k // n + 1
+        ),
+        "the size is rounded for all, so rows are left over, or the last worker gets too few.": cut_at(
+            lambda k, n: round(k / n)
+        ),
     },
     hints=[
         "Seven rows, three workers: a third of the rows is 7 / 3. Where is the first cut, rounded down, and where the second?",
@@ -307,7 +481,7 @@ declare(
         "the sum comes back as one long tensor; cut it, and give each piece the shape of its gradient.": by_one_message(
             read=lambda flat, grads, part: flat
         ),
-        "torch.cat joins tensors of one number of axes: flatten each gradient first.": lambda grads, part, all_reduce: (
+        "the shapes do not fit: flatten each gradient before torch.cat, and cut the sum before view_as.": lambda grads, part, all_reduce: (
             all_reduce(torch.cat(grads) * part)
         ),
         "part is missing: this is the plain sum. A worker with more rows must count more.": by_one_message(
@@ -322,7 +496,7 @@ declare(
         "part is used twice, before the message and after it.": by_one_message(
             read=lambda flat, grads, part: pieces(flat * part, grads)
         ),
-        "each gradient goes in a message of its own; join them with torch.cat, and send one.": many_messages,
+        "all_reduce is called once for each gradient, or twice: join them with torch.cat, and send one message.": many_messages,
         "nothing is sent: without all_reduce a worker knows only its own rows.": by_one_message(
             call=lambda reduce, flat: None
         ),
@@ -353,6 +527,57 @@ declare(
         ),
         "the pieces are returned in reverse order.": by_one_message(
             read=lambda flat, grads, part: pieces(flat, grads)[::-1]
+        ),
+        "the sum is lost, and the own gradients come back: all_reduce writes into the tensor that it is given.": by_one_message(
+            lambda flat, part: flat, call=lambda reduce, flat: reduce(flat * 1)
+        ),
+        "part is missing, and nothing is sent.": by_one_message(
+            lambda flat, part: flat, call=lambda reduce, flat: None
+        ),
+        "all_reduce is called once for each gradient, and part is missing: join them, times part.": lambda grads, part, all_reduce: (
+            many_messages(grads, 1.0, all_reduce)
+        ),
+        "it is divided by part; multiply by it.": by_one_message(lambda flat, part: flat / part),
+        "it is multiplied by 1 - part; the worker counts by its own part.": by_one_message(
+            lambda flat, part: flat * (1 - part)
+        ),
+        "part is squared before the message.": by_one_message(lambda flat, part: flat * part**2),
+        "the sum is divided by part once more; it is the mean already.": by_one_message(
+            read=lambda flat, grads, part: pieces(flat / part, grads)
+        ),
+        "the sum is divided by the number of gradients; it is the mean already.": by_one_message(
+            read=lambda flat, grads, part: pieces(flat / len(grads), grads)
+        ),
+        "the sum is divided by the number of elements; it is the mean already.": by_one_message(
+            read=lambda flat, grads, part: pieces(flat / len(flat), grads)
+        ),
+        "part multiplies the first gradient only; multiply the joined tensor.": lambda grads, part, all_reduce: (
+            by_one_message(
+                lambda flat, part: torch.cat([flat[: grads[0].numel()] * part, flat[grads[0].numel() :]])
+            )(grads, part, all_reduce)
+        ),
+        "the start moves on by 1 from piece to piece; it moves by g.numel().": by_one_message(
+            read=lambda flat, grads, part: [flat[i : i + g.numel()].view_as(g) for i, g in enumerate(grads)]
+        ),
+        "the start moves on by len(g), the rows; it moves by g.numel(), the elements.": by_one_message(
+            read=lambda flat, grads, part: [
+                flat[i : i + g.numel()].view_as(g) for i, g in zip((0, len(grads[0])), grads, strict=True)
+            ]
+        ),
+        "only the first gradient is returned: is a return inside the loop?": by_one_message(
+            read=lambda flat, grads, part: pieces(flat, grads)[:1]
+        ),
+        "the first gradient is returned alone, not in a list of all: is a return inside the loop?": by_one_message(
+            read=lambda flat, grads, part: pieces(flat, grads)[0]
+        ),
+        "only the last gradient is returned; append each one to the list.": by_one_message(
+            read=lambda flat, grads, part: pieces(flat, grads)[-1:]
+        ),
+        "all elements are summed to one number; the sum is over the workers only, element by element.": by_one_message(
+            read=lambda flat, grads, part: flat.sum()
+        ),
+        "all_reduce returns None, so flat = all_reduce(flat) loses the sum: call it without =.": lambda grads, part, all_reduce: (
+            all_reduce(torch.cat([g.flatten() for g in grads]) * part)[:1]
         ),
     },
     hints=[

@@ -34,6 +34,18 @@ def one_axis(tokens, w, out_g):
     return grad
 
 
+def from_pairs(choose=lambda pairs: pairs, row=lambda row: row, begin=torch.zeros_like):
+    "The loop over some of the (token, row) pairs."
+
+    def grad(tokens, w, out_g):
+        found, rows = begin(w), out_g.reshape(-1, w.shape[1])
+        for token, arrived in choose(list(zip(tokens.flatten().tolist(), rows, strict=True))):
+            found[token] += row(arrived)
+        return found
+
+    return grad
+
+
 declare(
     "embedding_grad",
     "16_language_model",
@@ -41,14 +53,19 @@ declare(
     "Return the gradient of the table w (n_tokens, n_embed), where w[tokens] was looked up and out_g is the gradient of what came out, of shape (*tokens.shape, n_embed).",
     cases=lambda: {
         "a token three times, one never": {
-            "tokens": torch.tensor([0, 2, 0, 3, 0]),
+            "tokens": torch.tensor([0, 3, 0, 0]),
             "w": rand(5, 2),
-            "out_g": rand(5, 2, seed=1),
+            "out_g": rand(4, 2, seed=1),
         },
         "pieces of text": {
             "tokens": torch.tensor([[1, 1, 2], [2, 0, 1]]),
             "w": rand(4, 3),
             "out_g": rand(2, 3, 3, seed=2),
+        },
+        "as many tokens as rows": {
+            "tokens": torch.tensor([2, 0, 2]),
+            "w": rand(3, 2),
+            "out_g": rand(3, 2, seed=4),
         },
         "a single token": {"tokens": torch.tensor([1]), "w": rand(2, 4), "out_g": rand(1, 4, seed=3)},
     },
@@ -74,6 +91,49 @@ declare(
         ),
         "the rows of the table come in: a lookup's slope is 1, whatever stands in w.": lambda tokens, w, out_g: (
             embedding_grad(tokens, w, out_g) * w
+        ),
+        "the last row of the table is missing: the range ends one too early.": lambda tokens, w, out_g: (
+            embedding_grad(tokens, w, out_g)[:-1]
+        ),
+        "the table ends with the largest token that occurs; it has w's shape.": lambda tokens, w, out_g: (
+            embedding_grad(tokens, w[: int(tokens.max()) + 1], out_g)
+        ),
+        "of a token that repeats only the first gradient counts; they add up.": from_pairs(
+            lambda pairs: {token: (token, row) for token, row in reversed(pairs)}.values()
+        ),
+        "only the first token is done: is a return inside the loop?": from_pairs(lambda pairs: pairs[:1]),
+        "only the last token is done: is the table set back to zeros inside the loop?": from_pairs(
+            lambda pairs: pairs[-1:]
+        ),
+        "the first token is left out: the range starts at 0.": from_pairs(lambda pairs: pairs[1:]),
+        "the last token is left out: the range ends one too early.": from_pairs(lambda pairs: pairs[:-1]),
+        "token 0 is left out; it has a row in the table too.": from_pairs(
+            lambda pairs: [(token, row) for token, row in pairs if token]
+        ),
+        "the gradients are given to the rows of their places; token's row is due: grad[token] += row.": from_pairs(
+            lambda pairs: [(place, row) for place, (_, row) in enumerate(pairs)]
+        ),
+        "the row's numbers are summed; each column keeps its own.": from_pairs(row=torch.sum),
+        "the row's numbers are averaged; each column keeps its own.": from_pairs(row=torch.mean),
+        "the sign is turned round; a gradient is added as it arrives.": from_pairs(row=torch.neg),
+        "the gradients are added to w itself; begin with a table of zeros.": from_pairs(begin=torch.clone),
+        "the gradients are added to ones; begin with a table of zeros.": from_pairs(begin=torch.ones_like),
+        "w is changed in place; begin with a table of zeros.": from_pairs(begin=lambda w: w),
+        "the table is transposed; it has w's shape.": lambda tokens, w, out_g: (
+            embedding_grad(tokens, w, out_g).T
+        ),
+        "the one-hot table is not transposed: one_hot.T @ out_g has a row for each token of the table.": lambda tokens, w, out_g: (
+            torch.eye(len(w))[tokens.flatten()] @ out_g.reshape(-1, w.shape[1])
+        ),
+        "this is w[tokens], the way forward.": lambda tokens, w, out_g: w[tokens],
+        "only the tokens that occur have a row; the others have one too, of zeros.": lambda tokens, w, out_g: (
+            embedding_grad(tokens, w, out_g)[tokens.unique()]
+        ),
+        "the table has out_g's shape; it has w's: zeros_like(w).": lambda tokens, w, out_g: one_axis(
+            tokens, out_g, out_g
+        ),
+        "the gradients are given to rows 0, 1, 2, …; token's row is due: grad[token] += row.": lambda tokens, w, out_g: (
+            one_axis(torch.arange(len(tokens)), w, out_g)
         ),
     },
     hints=[
@@ -114,12 +174,14 @@ def roads(direct=True, mean=True, std=True, divide=True):
     return grad
 
 
-def with_sums(x, out_g):
-    "Sums for means."
-    z = normalised(x)
-    return (out_g - out_g.sum(-1, keepdim=True) - z * (out_g * z).sum(-1, keepdim=True)) / x.std(
-        -1, correction=0, keepdim=True
-    )
+def in_sums(mean=False, std=False):
+    "A sum for the mean of one road, or of both."
+
+    def grad(x, out_g):
+        n = x.shape[1]
+        return roads(mean=n if mean else 1, std=n if std else 1)(x, out_g)
+
+    return grad
 
 
 def unbiased(x, out_g):
@@ -142,6 +204,14 @@ def each_over(x_axis, g_axis, factor=None):
         return (out_g - mean(out_g, g_axis) - z * mean(out_g * z, g_axis)) / std
 
     return grad
+
+
+def with_variance(x, out_g):
+    "The variance for std."
+    centred = x - x.mean(-1, keepdim=True)
+    std = centred.square().mean(-1, keepdim=True)
+    z = centred / std
+    return (out_g - out_g.mean(-1, keepdim=True) - z * (out_g * z).mean(-1, keepdim=True)) / std
 
 
 declare(
@@ -167,12 +237,55 @@ declare(
             std=False
         ),
         "the third road has the wrong sign: z times the mean of out_g · z is subtracted.": roads(std=-1),
+        "the second road has the wrong sign: the mean of out_g is subtracted.": roads(mean=-1),
+        "both means are added; they are subtracted.": roads(mean=-1, std=-1),
+        "the third road is there twice: the square's 2 and the root's 1/2 cancel.": roads(std=2),
+        "the third road is halved: the root's 1/2 and the square's 2 cancel.": roads(std=0.5),
+        "the 1/n of the mean square is missing: z times the mean of out_g · z, not times the sum.": in_sums(
+            std=True
+        ),
+        "the 1/n of the mean is missing: the mean of out_g is subtracted, not the sum.": in_sums(mean=True),
+        "this is out_g less its mean: the road through std and the division by std are missing.": roads(
+            std=False, divide=False
+        ),
+        "this is out_g less z times the mean of out_g · z: the mean of out_g and the division by std are missing.": roads(
+            mean=False, divide=False
+        ),
+        "the direct road is missing: out_g.": roads(direct=False),
+        "out_g is returned as it came.": lambda x, out_g: out_g * 1,
+        "it is divided by the variance; divide by its root, std.": lambda x, out_g: (
+            layernorm_grad(x, out_g) / x.std(-1, correction=0, keepdim=True)
+        ),
+        "it is multiplied by std; divide by it.": lambda x, out_g: (
+            layernorm_grad(x, out_g) * x.var(-1, correction=0, keepdim=True)
+        ),
+        "it is divided by n_embed once more; the means have done so.": lambda x, out_g: (
+            layernorm_grad(x, out_g) / x.shape[1]
+        ),
+        "it is multiplied by n_embed.": lambda x, out_g: layernorm_grad(x, out_g) * x.shape[1],
+        "the factor z is missing in the third road: z times the mean of out_g · z.": lambda x, out_g: (
+            roads(std=False)(x, out_g)
+            - (out_g * normalised(x)).mean(-1, keepdim=True) / x.std(-1, correction=0, keepdim=True)
+        ),
+        "x − mean is divided by the variance for z; divide it by std.": each_over(
+            -1, -1, lambda x: normalised(x) / x.std(-1, correction=0, keepdim=True)
+        ),
+        "keepdim=True is missing: a row's mean and std must be (n, 1) to meet their own row.": lambda x, out_g: (
+            layernorm_grad(x - x.mean(-1), out_g)
+        ),
+        "the road through std is missing, and std divides by n − 1; here it is the mean square, by n.": lambda x, out_g: (
+            roads(std=False, divide=False)(x, out_g) / x.std(-1, keepdim=True)
+        ),
+        "the sign of the whole is turned round.": lambda x, out_g: -layernorm_grad(x, out_g),
+        "only the first row is done: is a return inside the loop?": lambda x, out_g: layernorm_grad(
+            x[:1], out_g[:1]
+        ),
         "only the direct road is there: out_g / std.": roads(mean=False, std=False),
         "only the direct road is there: out_g / std. And the std divides by n − 1 here; it is the root of the mean square, by n.": lambda x, out_g: (
             out_g / x.std(-1, keepdim=True)
         ),
         "the division by the standard deviation is missing.": roads(divide=False),
-        "sums where means belong.": with_sums,
+        "sums where means belong.": in_sums(True, True),
         "the standard deviation divides by n − 1; here it is the mean square, by n.": unbiased,
         "it runs down the columns; each row is normalised on its own.": lambda x, out_g: (
             layernorm_grad(x.T, out_g.T).T
@@ -191,6 +304,24 @@ declare(
             -1, -1, lambda x: x - x.mean(-1, keepdim=True)
         ),
         "this is z, the forward pass.": lambda x, out_g: normalised(x),
+        "the third road is z times the mean of out_g · z; the factor z inside the mean is missing.": lambda x, out_g: (
+            (out_g - (1 + normalised(x)) * out_g.mean(-1, keepdim=True))
+            / x.std(-1, correction=0, keepdim=True)
+        ),
+        "the third road is out_g times the mean of out_g · z; it is z times that mean.": lambda x, out_g: (
+            (out_g - out_g.mean(-1, keepdim=True) - out_g * (out_g * normalised(x)).mean(-1, keepdim=True))
+            / x.std(-1, correction=0, keepdim=True)
+        ),
+        "the third road is not divided by std; or, step by step, the slope of 1 / s is -1 / s².": lambda x, out_g: (
+            roads(std=False)(x, out_g) + roads(direct=False, mean=False, divide=False)(x, out_g)
+        ),
+        "the mean of out_g is not divided by std; all three roads are.": lambda x, out_g: (
+            roads(mean=False)(x, out_g) + roads(direct=False, std=False, divide=False)(x, out_g)
+        ),
+        "out_g is not divided by std; all three roads are.": lambda x, out_g: (
+            roads(direct=False)(x, out_g) + roads(mean=False, std=False, divide=False)(x, out_g)
+        ),
+        "the root is missing: this is the variance, where std is due.": with_variance,
     },
     hints=[
         "A number of the row acts on all z of the row: directly, through the mean, and through the standard deviation. Three terms add.",
@@ -240,6 +371,115 @@ def masked_too_late(scores):
     return exps / exps.sum(-1, keepdim=True)
 
 
+WEIGHT_SLIPS = {
+    "nothing is masked: every letter sees the whole text.": lambda scores: scores.softmax(-1),
+    "the mask is turned round: letters see what comes later, and not what came before.": masked_with(
+        -torch.inf, torch.triu
+    ),
+    "a letter may look at itself too: mask only what comes later.": masked_with(
+        -torch.inf, lambda ones: ones.tril(-1)
+    ),
+    "masked scores are 0; exp(0) is 1, so they count. Use minus infinity.": masked_with(0.0, torch.tril),
+    "the weights are masked after the softmax, so a row no longer sums to 1.": lambda scores: scores.softmax(
+        -1
+    ).tril(),
+    "the softmax runs down the columns; each row is a letter that looks.": lambda scores: scores.masked_fill(
+        torch.ones_like(scores).triu(1).bool(), -torch.inf
+    ).softmax(0),
+    "a masked score is a row's largest, so the others' exponentials are 0: mask first, then take the maximum.": masked_too_late,
+    "the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
+        scores.exp().tril() / scores.exp().tril().sum(-1, keepdim=True)
+    ),
+    "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number. And the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
+        scores.exp().tril() / scores.exp().tril().sum(-1)
+    ),
+    "the largest score of the whole table is subtracted; a row far below it has only exponentials of 0. Each row has its own: amax(-1, keepdim=True).": softmax_with(
+        torch.max, row_sum
+    ),
+    "keepdim=True is missing in the maximum, so each column gets the maximum of the row with its number.": softmax_with(
+        lambda t: t.amax(-1), row_sum
+    ),
+    "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number.": softmax_with(
+        row_max, lambda t: t.sum(-1)
+    ),
+    "keepdim=True is missing in the maximum and in the sum: each row must be paired with its own.": softmax_with(
+        lambda t: t.amax(-1), lambda t: t.sum(-1)
+    ),
+    "the exponentials are divided by the sum of the whole table; each row sums to 1.": softmax_with(
+        row_max, torch.sum
+    ),
+    **{
+        f"masked scores are {fill:g}, which leaves them a share of exp({fill:g}); use minus infinity.": masked_with(
+            fill, torch.tril
+        )
+        for fill in (-1.0, -2.0, -10.0)
+    },
+    "a letter sees the next one too: triu(1) holds what comes later, tril() the rest.": masked_with(
+        -torch.inf, lambda ones: ones.tril(1)
+    ),
+    "a letter may look at itself too; row 0 has itself alone, with weight 1.": lambda scores: masked_with(
+        -torch.inf, lambda ones: ones.tril(-1)
+    )(scores).nan_to_num(0.0),
+    "only later letters are seen; a letter sees itself and those before it.": masked_with(
+        -torch.inf, lambda ones: ones.triu(1)
+    ),
+    "rows and columns are swapped: row i holds how well each letter fits letter i.": lambda scores: (
+        causal_weights(scores.T)
+    ),
+    "the weights are transposed: row i is what letter i sees.": lambda scores: causal_weights(scores).T,
+    "these are exponentials, each row less its largest score; divide by the row's sum.": softmax_with(
+        row_max, torch.ones_like
+    ),
+    "these are the masked scores; the softmax is missing.": lambda scores: scores.masked_fill(
+        torch.ones_like(scores).triu(1).bool(), -torch.inf
+    ),
+    "this is the logarithm of the weights; exp is missing.": lambda scores: causal_weights(scores).log(),
+    "the masked scores are divided by their sum; take the exponentials first.": lambda scores: (
+        scores.tril() / scores.tril().sum(-1, keepdim=True)
+    ),
+    "all earlier letters have equal weight: the scores are not used.": lambda scores: causal_weights(
+        0 * scores
+    ),
+    "the sign is turned round: the largest score has the largest weight.": lambda scores: causal_weights(
+        -scores
+    ),
+    "the scores are divided by √t; take them as they come.": lambda scores: causal_weights(
+        scores / len(scores) ** 0.5
+    ),
+    "the exponentials are divided by the sum of their column; each row sums to 1.": softmax_with(
+        row_max, lambda t: t.sum(0)
+    ),
+    "the maximum runs down the columns; each row has its own.": softmax_with(lambda t: t.amax(0), row_sum),
+    "the smallest score is subtracted; the largest keeps exp from overflowing.": softmax_with(
+        lambda t: t.masked_fill(t.isinf(), torch.inf).amin(-1, keepdim=True), row_sum
+    ),
+    "the exponentials are averaged below; divide by their sum.": softmax_with(
+        row_max, lambda t: t.mean(-1, keepdim=True)
+    ),
+    "exp overflows, or all exponentials are 0: subtract the largest score of each row first.": lambda scores: (
+        (scores.exp() / scores.exp().tril().sum(-1, keepdim=True)).masked_fill(
+            torch.ones_like(scores).triu(1).bool(), 0.0
+        )
+    ),
+    "column i is filled in where row i is due: it is scores[i, : i + 1] and weights[i, : i + 1].": lambda scores: (
+        causal_weights(scores.T).T
+    ),
+    "0 · inf is nan: add a table that is 0 or -inf, torch.full((t, t), -torch.inf).triu(1), or use masked_fill.": lambda scores: (
+        scores * torch.nan
+    ),
+    "only the first row is done: is a return inside the loop?": lambda scores: causal_weights(scores)[:1],
+    "only the first row is filled in: is a return inside the loop?": lambda scores: (
+        causal_weights(scores) * (torch.arange(len(scores)) == 0)[:, None]
+    ),
+    "only the last row is filled in: is the table made anew inside the loop?": lambda scores: (
+        causal_weights(scores) * (torch.arange(len(scores)) == len(scores) - 1)[:, None]
+    ),
+    "the last row is left out: the range ends one too early.": lambda scores: (
+        causal_weights(scores) * (torch.arange(len(scores)) < len(scores) - 1)[:, None]
+    ),
+}
+
+
 declare(
     "causal_weights",
     "16_language_model",
@@ -259,42 +499,10 @@ declare(
         )
     ),
     rule=without("softmax", "log_softmax"),
-    mistakes={
-        "nothing is masked: every letter sees the whole text.": lambda scores: scores.softmax(-1),
-        "the mask is turned round: letters see what comes later, and not what came before.": masked_with(
-            -torch.inf, torch.triu
-        ),
-        "a letter may look at itself too: mask only what comes later.": masked_with(
-            -torch.inf, lambda ones: ones.tril(-1)
-        ),
-        "masked scores are 0; exp(0) is 1, so they count. Use minus infinity.": masked_with(0.0, torch.tril),
-        "the weights are masked after the softmax, so a row no longer sums to 1.": lambda scores: (
-            scores.softmax(-1).tril()
-        ),
-        "the softmax runs down the columns; each row is a letter that looks.": lambda scores: (
-            scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(0)
-        ),
-        "a masked score is a row's largest, so the others' exponentials are 0: mask first, then take the maximum.": masked_too_late,
-        "the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
-            scores.exp().tril() / scores.exp().tril().sum(-1, keepdim=True)
-        ),
-        "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number. And the exponentials overflow: subtract the largest score of each row first.": lambda scores: (
-            scores.exp().tril() / scores.exp().tril().sum(-1)
-        ),
-        "the largest score of the whole table is subtracted; a row far below it has only exponentials of 0. Each row has its own: amax(-1, keepdim=True).": softmax_with(
-            torch.max, row_sum
-        ),
-        "keepdim=True is missing in the maximum, so each column gets the maximum of the row with its number.": softmax_with(
-            lambda t: t.amax(-1), row_sum
-        ),
-        "keepdim=True is missing in the sum, so each column is divided by the sum of the row with its number.": softmax_with(
-            row_max, lambda t: t.sum(-1)
-        ),
-        "keepdim=True is missing in the maximum and in the sum: each row must be paired with its own.": softmax_with(
-            lambda t: t.amax(-1), lambda t: t.sum(-1)
-        ),
-        "the exponentials are divided by the sum of the whole table; each row sums to 1.": softmax_with(
-            row_max, torch.sum
+    mistakes=WEIGHT_SLIPS
+    | {
+        "scores is changed in place; masked_fill makes a new tensor, masked_fill_ does not.": lambda scores: (
+            causal_weights(scores.masked_fill_(torch.ones_like(scores).triu(1).bool(), -torch.inf))
         ),
     },
     hints=[
@@ -324,31 +532,44 @@ def head_grad(q, k, v, out_g):
     return scores_g @ k, scores_g.T @ q, v_g
 
 
+def by_root(q, k, v):
+    "√d."
+    return q.shape[-1] ** 0.5
+
+
+def one(q, k, v):
+    return 1.0
+
+
+def weighted(w, g):
+    "Each row's average of g, in which each counts by its weight."
+    return (w * g).sum(-1, keepdim=True)
+
+
 def head_with(
-    centre=True,
-    root=True,
-    root_back=True,
-    mask=True,
-    transposed=True,
-    k_transposed=True,
-    swap=False,
-    plain=False,
-    average=lambda w, g: (w * g).sum(-1, keepdim=True),
+    forward=by_root,
+    back=by_root,
+    weigh=causal_weights,
+    slope=lambda w, g: w * (g - weighted(w, g)),
+    weights_g=lambda g, v: g @ v.T,
+    q_g=lambda s, q, k: s @ k,
+    k_g=lambda s, q, k: s.T @ q,
+    v_g=lambda w, g, s: w.T @ g,
+    returned=lambda *found: found,
 ):
-    "The gradients with one of the rules broken."
+    "The gradients with one of the rules broken; `slope` is that of the softmax, `forward` and `back` are what divides the scores and their gradient."
 
     def grad(q, k, v, out_g):
-        scores = q @ k.T / (q.shape[-1] ** 0.5 if root else 1)
-        if mask:
-            scores = scores + torch.full_like(scores, -torch.inf).triu(1)
-        weights = scores.softmax(-1)
-        weights_g, v_g = out_g @ v.T, (weights.T if transposed else weights) @ out_g
-        scores_g = weights * (weights_g - average(weights, weights_g) * centre)
-        scores_g = (weights_g if plain else scores_g) / (q.shape[-1] ** 0.5 if root_back else 1)
-        q_g, k_g = scores_g @ k, (scores_g.T if k_transposed else scores_g) @ q
-        return (k_g, q_g, v_g) if swap else (q_g, k_g, v_g)
+        w = weigh(q @ k.T / forward(q, k, v))
+        s = slope(w, weights_g(out_g, v)) / back(q, k, v)
+        return returned(q_g(s, q, k), k_g(s, q, k), v_g(w, out_g, s))
 
     return grad
+
+
+def less(average):
+    "The softmax's slope with another average."
+    return lambda w, g: w * (g - average(w, g))
 
 
 declare(
@@ -375,6 +596,12 @@ declare(
             "v": rand(1, 4, seed=8),
             "out_g": rand(1, 4, seed=9),
         },
+        "large scores": {
+            "q": torch.tensor([[-16.0], [16.0], [0.5], [-16.0]]),
+            "k": torch.tensor([[8.0], [8.125], [-8.0], [-8.125]]),
+            "v": rand(4, 2, seed=10),
+            "out_g": rand(4, 2, seed=11),
+        },
     },
     truth=Truth(
         gradient_of=lambda q, k, v, out_g: (attend(q, k, v) * out_g).sum(), gradients=("q.g", "k.g", "v.g")
@@ -383,35 +610,107 @@ declare(
     rule=NO_AUTOGRAD,
     mistakes={
         "the softmax's second term is missing: subtract the row's sum of weights times their gradients.": head_with(
-            centre=False
+            slope=lambda w, g: w * g
+        ),
+        "the softmax's second term is added; the weighted sum is subtracted.": head_with(
+            slope=less(lambda w, g: -weighted(w, g))
+        ),
+        "the softmax's factor weights is missing: weights * (weights_g - the weighted sum).": head_with(
+            slope=lambda w, g: g - weighted(w, g)
+        ),
+        "weights stands twice before the bracket: weights * (weights_g - the weighted sum).": head_with(
+            slope=lambda w, g: w * w * (g - weighted(w, g))
         ),
         "the plain mean of weights_g is subtracted; the average belongs there that counts each by its weight: (weights * weights_g).sum(-1, keepdim=True).": head_with(
-            average=lambda w, g: g.mean(-1, keepdim=True)
+            slope=less(lambda w, g: g.mean(-1, keepdim=True))
         ),
         "the plain mean of weights_g is subtracted, and without keepdim; the weighted average belongs there: (weights * weights_g).sum(-1, keepdim=True).": head_with(
-            average=lambda w, g: g.mean(-1)
+            slope=less(lambda w, g: g.mean(-1))
+        ),
+        "the plain sum of weights_g is subtracted; each counts by its weight: (weights * weights_g).sum(-1, keepdim=True).": head_with(
+            slope=less(lambda w, g: g.sum(-1, keepdim=True))
+        ),
+        "the mean of weights * weights_g is subtracted; it is the sum, as the weights sum to 1.": head_with(
+            slope=less(lambda w, g: (w * g).mean(-1, keepdim=True))
         ),
         "the weighted sum runs over the whole table; each row has its own: sum(-1, keepdim=True).": head_with(
-            average=lambda w, g: (w * g).sum()
+            slope=less(lambda w, g: (w * g).sum())
+        ),
+        "the weighted sum runs down the columns; each row has its own: sum(-1, keepdim=True).": head_with(
+            slope=less(lambda w, g: (w * g).sum(0))
         ),
         "keepdim=True is missing in the weighted sum, so each column gets the sum of the row with its number.": head_with(
-            average=lambda w, g: (w * g).sum(-1)
+            slope=less(lambda w, g: (w * g).sum(-1))
         ),
         "only the Jacobian's diagonal is there, w(1 − w): a score moves the other weights of its row too.": head_with(
-            average=lambda w, g: w * g
+            slope=lambda w, g: w * (1 - w) * g
         ),
-        "the root of d is missing on the way back: the scores were divided by it.": head_with(
-            root_back=False
-        ),
+        "the softmax is skipped on the way back.": head_with(slope=lambda w, g: g),
+        "the root of d is missing on the way back: the scores were divided by it.": head_with(back=one),
         "√d is missing altogether: the scores are q @ k.T / √d, and what arrives at them is divided by √d as well.": head_with(
-            root=False, root_back=False
+            one, one
         ),
-        "the root of d is missing on the way forward: the scores are q @ k.T / √d.": head_with(root=False),
-        "nothing is masked on the way forward.": head_with(mask=False),
-        "v.g takes the weights without transposing them: weights.T @ out_g.": head_with(transposed=False),
-        "k.g takes scores_g without transposing it: scores_g.T @ q.": head_with(k_transposed=False),
-        "q.g and k.g are swapped.": head_with(swap=True),
-        "the softmax is skipped on the way back.": head_with(plain=True),
+        "the root of d is missing on the way forward: the scores are q @ k.T / √d.": head_with(one),
+        "what arrives at the scores is multiplied by √d; it is divided, as they were.": head_with(
+            back=lambda *qkv: 1 / by_root(*qkv)
+        ),
+        "it is divided by d on the way back; the scores were divided by √d.": head_with(
+            back=lambda q, k, v: q.shape[-1]
+        ),
+        **{
+            f"the scores are divided by {what}; it is the root of d, the columns of q and k.": head_with(
+                size, size
+            )
+            for what, size in {
+                "d": lambda q, k, v: q.shape[-1],
+                "the root of v's columns": lambda q, k, v: v.shape[-1] ** 0.5,
+                "the root of t, the number of letters": lambda q, k, v: len(q) ** 0.5,
+            }.items()
+        },
+        "v.g takes the weights without transposing them: weights.T @ out_g.": head_with(
+            v_g=lambda w, g, s: w @ g
+        ),
+        "v.g takes the gradient of the weights; it is weights.T @ out_g.": lambda q, k, v, out_g: (
+            *head_grad(q, k, v, out_g)[:2],
+            (out_g @ v.T).T @ out_g,
+        ),
+        "v.g is out_g as it came; it goes through the weights: weights.T @ out_g.": head_with(
+            v_g=lambda w, g, s: g * 1
+        ),
+        "v.g takes scores_g; it is weights.T @ out_g.": head_with(v_g=lambda w, g, s: s.T @ g),
+        "the root of d is missing in k.g.": head_with(
+            returned=lambda q, k, v: (q, k * q.shape[-1] ** 0.5, v)
+        ),
+        "the root of d is missing in q.g.": head_with(
+            returned=lambda q, k, v: (q * k.shape[-1] ** 0.5, k, v)
+        ),
+        "the gradient of the weights is transposed: out_g @ v.T.": head_with(weights_g=lambda g, v: v @ g.T),
+        "k.g takes scores_g without transposing it: scores_g.T @ q.": head_with(k_g=lambda s, q, k: s @ q),
+        "q.g takes scores_g transposed; it is scores_g @ k.": head_with(q_g=lambda s, q, k: s.T @ k),
+        "q.g takes scores_g transposed, and k.g does not: scores_g @ k and scores_g.T @ q.": head_with(
+            q_g=lambda s, q, k: s.T @ k, k_g=lambda s, q, k: s @ q
+        ),
+        "q.g takes q and k.g takes k; it is the other one each time: scores_g @ k and scores_g.T @ q.": head_with(
+            q_g=lambda s, q, k: s @ q, k_g=lambda s, q, k: s.T @ k
+        ),
+        "q.g takes q; it is scores_g @ k.": head_with(q_g=lambda s, q, k: s @ q),
+        "k.g takes k; it is scores_g.T @ q.": head_with(k_g=lambda s, q, k: s.T @ k),
+        "all signs are turned round.": head_with(returned=lambda *found: [-g for g in found]),
+        "q.g and k.g are swapped.": head_with(returned=lambda q, k, v: (k, q, v)),
+        "k.g and v.g are swapped.": head_with(returned=lambda q, k, v: (q, v, k)),
+        "the gradients are in reverse order; q.g, k.g, v.g are asked for.": head_with(
+            returned=lambda q, k, v: (v, k, q)
+        ),
+        "v.g comes first; q.g, k.g, v.g are asked for.": head_with(returned=lambda q, k, v: (v, q, k)),
+        "only q.g is returned; three gradients are asked for.": head_with(returned=lambda q, k, v: q),
+        "v.g is missing; three gradients are asked for.": head_with(returned=lambda q, k, v: (q, k)),
+        "this is the head's output; its gradients are asked for.": lambda q, k, v, out_g: attend(q, k, v),
+        **{
+            f"on the way forward, {sentence}": head_with(weigh=weigh)
+            for sentence, weigh in WEIGHT_SLIPS.items()
+            # nan in all gradients, as where they overflow; and it stops, as any wrong shape does
+            if "all exponentials are 0" not in sentence and "only the first row is done" not in sentence
+        },
     },
     hints=[
         "Three steps went forward: scores, softmax, mixture. Go back through them in turn; out = weights @ v is a matrix product.",

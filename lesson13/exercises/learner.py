@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lesson13.checking import Truth, declare, rand, returns
+from lesson13.exercises.training import total_of
 from lesson13.tools.report import describe
 
 # %% ../../nbs/exercises/learner.ipynb #d51d3121
@@ -124,13 +125,65 @@ declare(
         "the velocities are right, but the caller's parameters did not move: p = p - … and params[i] = … make new tensors. Use p -= ….": optimizer(
             rightly, lambda v, old, g, lr, m: torch.zeros_like(v)
         ),
-        "the gradients are changed in place.": lambda params, grads, velocities, lr, momentum: (
-            optimizer(rightly, downhill)(params, grads, velocities, lr, momentum),
+        "the gradients are changed in place: momentum * v is added to them; make a new tensor.": optimizer(
+            lambda v, g, lr, m: g.add_(m * v), downhill
+        ),
+        "the gradients are cleared; the task leaves that to the caller.": lambda params, grads, *rest: (
+            optimizer(rightly, downhill)(params, grads, *rest),
             [g.zero_() for g in grads],
         )[0],
         "the velocity collects -lr * gradient, another convention; here it collects gradients, and lr comes after.": optimizer(
             lambda v, g, lr, m: m * v - lr * g, lambda v, old, g, lr, m: v
         ),
+        "only the last parameter moves: does the range start at 0, and is all of it inside the loop?": optimizer(
+            rightly, downhill, only=slice(-1, None)
+        ),
+        "this is plain gradient descent: neither is the velocity renewed, nor does the parameter move by it.": optimizer(
+            rightly, lambda v, old, g, lr, m: -lr * g, keep=False
+        ),
+        "the old velocity is missing: velocity and move are those of the gradient alone.": optimizer(
+            lambda v, g, lr, m: g, downhill
+        ),
+        "the gradient is missing: the velocity becomes momentum * velocity + gradient.": optimizer(
+            lambda v, g, lr, m: m * v, downhill
+        ),
+        "the new velocity is added to the old (+=); it takes its place (=).": optimizer(
+            lambda v, g, lr, m: v + m * v + g, downhill
+        ),
+        "momentum multiplies the gradient too; it belongs to the old velocity alone.": optimizer(
+            lambda v, g, lr, m: m * (v + g), downhill
+        ),
+        "momentum is used twice, so the old velocity counts momentum² times.": optimizer(
+            lambda v, g, lr, m: m * m * v + g, downhill
+        ),
+        "1 - momentum multiplies the old velocity, and momentum the gradient; it is momentum and 1.": optimizer(
+            lambda v, g, lr, m: (1 - m) * v + m * g, downhill
+        ),
+        "1 - momentum multiplies the old velocity; it is momentum.": optimizer(
+            lambda v, g, lr, m: (1 - m) * v + g, downhill
+        ),
+        "lr and momentum are swapped.": optimizer(
+            lambda v, g, lr, m: lr * v + g, lambda v, old, g, lr, m: -m * v
+        ),
+        "the gradient is subtracted in the velocity; it is added, and the minus stands in the move.": optimizer(
+            lambda v, g, lr, m: m * v - g, downhill
+        ),
+        "the velocity collects -gradient, another convention; here it collects gradients, and the move subtracts.": optimizer(
+            lambda v, g, lr, m: m * v - g, lambda v, old, g, lr, m: lr * v
+        ),
+        "the parameter moves by velocity and gradient; the velocity has the gradient in it.": optimizer(
+            rightly, lambda v, old, g, lr, m: -lr * (v + g)
+        ),
+        "momentum is in the move too; it belongs in the velocity only.": optimizer(
+            rightly, lambda v, old, g, lr, m: -lr * m * v
+        ),
+        "lr is used twice, in the velocity's gradient and for the whole velocity.": optimizer(
+            lambda v, g, lr, m: lr * (m * v + g), lambda v, old, g, lr, m: -v
+        ),
+        "the parameter becomes the step; the step is subtracted from it.": lambda params, grads, velocities, lr, m: [
+            optimizer(rightly, lambda v, old, g, lr, m, p=p: -lr * v - p)([p], [g], [v], lr, m)
+            for p, g, v in zip(params, grads, velocities, strict=True)
+        ],
     },
     hints=[
         "Go through params, grads and velocities together, with zip.",
@@ -154,6 +207,12 @@ def columns(samples: list) -> tuple[Tensor, Tensor]:
     "The right answer."
     return torch.stack([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
 
+
+def taken_apart(samples: list) -> tuple[Tensor, Tensor]:
+    "The list of pairs, as if it were a pair of lists."
+    xs, ys = samples
+    return torch.stack(xs), torch.tensor(ys)
+
 # %% ../../nbs/exercises/learner.ipynb #3a0f792a
 def collate(samples):
     xs, ys = zip(*samples, strict=True)
@@ -169,6 +228,7 @@ declare(
         "four samples of 3": samples_case(4, 3),
         "square: three samples of 3": samples_case(3, 3),
         "one sample": samples_case(1, 5),
+        "two samples": samples_case(2, 3),
         "images of 2 × 3": samples_case(4, 2, 3),
         "targets that are tensors": samples_case(5, 2, tensors=True),
     },
@@ -214,6 +274,44 @@ declare(
             columns(s)[0],
             torch.stack([y for _, y in s]),
         ),
+        "the first sample is there twice: it begins the result, and the loop takes it once more.": lambda s: (
+            columns(s[:1] + s)
+        ),
+        "the first sample is left out: the range starts at 0.": lambda s: columns(s[1:]),
+        "the last sample is left out: the range ends one too early.": lambda s: columns(s[:-1]),
+        "only the last sample is there; append each one to a list.": lambda s: columns(s[-1:]),
+        "this is one sample, without the axis in front; stack them all.": lambda s: s[0],
+        "the new dimension is second; it belongs in front.": lambda s: (
+            torch.stack([x for x, _ in s], 1),
+            columns(s)[1],
+        ),
+        "X has an axis of size 1 too many in front.": lambda s: (columns(s)[0][None], columns(s)[1]),
+        "Y is (1, n); it must be (n,).": lambda s: (columns(s)[0], columns(s)[1][None]),
+        "X is a list or a tuple; torch.stack makes one tensor of it.": lambda s: (
+            [x for x, _ in s],
+            columns(s)[1],
+        ),
+        "torch.tensor takes numbers; torch.stack joins tensors.": lambda s: (
+            torch.tensor([x for x, _ in s]),
+            columns(s)[1],
+        ),
+        "X is joined end to end (cat), and Y is a list: stack the one, and torch.tensor for the other.": lambda s: (
+            torch.cat([x for x, _ in s]),
+            [y for _, y in s],
+        ),
+        "the samples are averaged; keep them apart.": lambda s: (columns(s)[0].mean(0), columns(s)[1]),
+        "Y holds the places of the samples; it holds their y.": lambda s: (
+            columns(s)[0],
+            torch.arange(len(s)),
+        ),
+        "the X are in reverse order, the Y are not.": lambda s: (columns(s)[0].flip(0), columns(s)[1]),
+        "the Y are in reverse order, the X are not.": lambda s: (columns(s)[0], columns(s)[1].flip(0)),
+        "Y has each label once, in order of size; each sample keeps its own.": lambda s: (
+            columns(s)[0],
+            columns(s)[1].unique(),
+        ),
+        "only Y is returned; a pair (X, Y) is asked for.": lambda s: columns(s)[1],
+        "xs, ys = samples takes two samples apart; zip(*samples) gives all x and all y.": taken_apart,
     },
     hints=[
         "First a pair of lists from the list of pairs: zip(*samples).",
@@ -257,10 +355,10 @@ def judge_loader(inputs: dict, values: dict) -> str | None:
             return f"{name} gave {describe(batches)}; expected batches, each a pair (x, y) of tensors."
         if not batches:
             return f"{name} gave nothing; `for x, y in loader` must work again and again."
-        if any(len(x) != len(y) or x.shape[1:] != (2,) for x, y in batches):
+        if any(x.shape[1:] != (2,) or y.shape != x.shape[:1] for x, y in batches):
             return f"{name} gave a batch whose x or y has another shape: x is (rows, 2), y (rows,)."
         if any((x[:, 0] != 2 * y).any() for x, y in batches):
-            return f"{name} gave labels that do not belong to their rows."
+            return f"{name} gave labels that do not belong to their rows; one order must serve both."
         order = torch.cat([y for _, y in batches]).tolist()
         orders.append(order)
         if sorted(order) != list(range(n)):
@@ -272,6 +370,9 @@ def judge_loader(inputs: dict, values: dict) -> str | None:
         return None if orders == [plain_order] * 3 else "Without shuffle the rows come as they stand."
     if plain_order in orders:
         return "With shuffle the rows still come as they stand."
+    places = [plain_order[i : i + size] for i in range(0, n, size)]
+    if len(places) > 1 and all(sorted(order[p[0] : p[-1] + 1]) == p for order in orders for p in places):
+        return "With shuffle the rows change places within their batch only; shuffle all of them."
     return (
         "The order is the same each time; shuffle anew in __iter__."
         if orders[0] == orders[1] == orders[2]
@@ -279,8 +380,13 @@ def judge_loader(inputs: dict, values: dict) -> str | None:
     )
 
 
+def drawn(n: int, shuffle: bool) -> Tensor:
+    "The right order."
+    return torch.randperm(n) if shuffle else torch.arange(n)
+
+
 def loader_class(
-    order: Callable = lambda n, shuffle: torch.randperm(n) if shuffle else torch.arange(n),
+    order: Callable = drawn,
     batch: Callable = lambda x, y, rows: (x[rows], y[rows]),
     cut: Callable = lambda order, size: order.split(size),
     once: bool = False,
@@ -290,7 +396,7 @@ def loader_class(
     class Batches:
         def __init__(self, x, y, batch_size, shuffle):
             self.x, self.y, self.size, self.shuffle = x, y, batch_size, shuffle
-            self.order = order(len(y), shuffle)
+            self.order = order(len(y), shuffle) if once else None
 
         def __iter__(self):
             rows_in_order = self.order if once else order(len(self.y), self.shuffle)
@@ -299,14 +405,69 @@ def loader_class(
     return Batches
 
 
-class Listed:
-    "A loader whose `__iter__` returns its batches in a list, which `for` does not take."
+def loader_of(batches: Callable) -> type:
+    "A loader whose `__iter__` gives batches(x, y, batch_size, shuffle)."
+
+    class Batches:
+        def __init__(self, *inputs):
+            self.inputs = inputs
+
+        def __iter__(self):
+            return batches(*self.inputs)
+
+    return Batches
+
+
+def shuffled_apart(x, y, size, shuffle):
+    "An order for x, another for y."
+    x, y = x[drawn(len(x), shuffle)], y[drawn(len(y), shuffle)]
+    return zip(x.split(size), y.split(size), strict=True)
+
+
+def pieces_shuffled(x, y, size, shuffle):
+    "Neighbours stay together."
+    pieces = list(zip(x.split(size), y.split(size), strict=True))
+    return iter([pieces[k] for k in drawn(len(pieces), shuffle)])
+
+
+def each_shuffled(x, y, size, shuffle):
+    "An order for each batch, within it."
+    orders = [(xb, yb, drawn(len(yb), shuffle)) for xb, yb in zip(x.split(size), y.split(size), strict=True)]
+    return iter([(xb[order], yb[order]) for xb, yb, order in orders])
+
+
+def drawn_anew(x, y, size, shuffle):
+    "An order for each batch, of all rows."
+    orders = [drawn(len(y), shuffle)[i : i + size] for i in range(0, len(y), size)]
+    return iter([(x[order], y[order]) for order in orders])
+
+
+def kept_on_the_class() -> type:
+    "A loader whose list of slices belongs to all loaders. The first case begins anew, as a new answer does."
+    slices = []
+
+    class Batches:
+        def __init__(self, x, y, batch_size, shuffle):
+            self.x, self.y, self.shuffle = x, y, shuffle
+            if (len(x), batch_size, shuffle) == (20, 8, False):
+                slices.clear()
+            slices.extend(slice(i, i + batch_size) for i in range(0, len(x), batch_size))
+
+        def __iter__(self):
+            order = drawn(len(self.x), self.shuffle)
+            return iter([(self.x[order[part]], self.y[order[part]]) for part in slices])
+
+    return Batches
+
+
+class NoIter:
+    "A loader with `__iter__` forgotten, called as the learner's is."
 
     def __init__(self, *inputs):
-        self.batches = loader_class()(*inputs)
+        self.inputs = inputs
 
-    def __iter__(self):
-        return list(self.batches)
+
+NoIter.__name__ = "Loader"
 
 # %% ../../nbs/exercises/learner.ipynb #bcec6b83
 class Loader:
@@ -342,8 +503,8 @@ declare(
         "the rows are always shuffled, also without shuffle.": loader_class(
             lambda n, shuffle: torch.randperm(n)
         ),
-        "x and y are shuffled apart, so labels lose their rows; use one order for both.": loader_class(
-            batch=lambda x, y, rows: (x[rows], y[rows.flip(0)])
+        "x and y are shuffled apart, so labels lose their rows; use one order for both.": loader_of(
+            shuffled_apart
         ),
         "the last, shorter batch is left out.": loader_class(
             cut=lambda order, n: [rows for rows in order.split(n) if len(rows) == n]
@@ -354,15 +515,81 @@ declare(
         ),
         "a batch is y first; x comes first.": loader_class(batch=lambda x, y, rows: (y[rows], x[rows])),
         "rows are drawn with replacement (randint): some come twice, some never.": loader_class(
-            lambda n, shuffle: (
-                torch.randint(n, (n,), generator=torch.Generator().manual_seed(0))
-                if shuffle
-                else torch.arange(n)
-            )
+            lambda n, shuffle: torch.randint(n, (n,)) if shuffle else torch.arange(n)
         ),
-        "__iter__ returns a list; give the batches one by one, with yield.": Listed,
-        "labels come as they stand, only x is shuffled.": loader_class(
+        "__iter__ returns a list; give the batches one by one, with yield.": loader_of(
+            lambda *inputs: list(loader_class()(*inputs))
+        ),
+        "__iter__ returns one batch and ends; yield gives one and goes on.": loader_of(
+            lambda *inputs: next(iter(loader_class()(*inputs)))
+        ),
+        "__iter__ is missing: it is what `for` calls.": NoIter,
+        "labels come as they stand, only x is shuffled.": loader_of(
+            lambda x, y, size, shuffle: zip(x[drawn(len(x), shuffle)].split(size), y.split(size), strict=True)
+        ),
+        "rows come as they stand, only the labels are shuffled.": loader_of(
+            lambda x, y, size, shuffle: zip(x.split(size), y[drawn(len(y), shuffle)].split(size), strict=True)
+        ),
+        "the labels of every batch are the first ones; they go with their rows.": loader_class(
             batch=lambda x, y, rows: (x[rows], y[: len(rows)])
+        ),
+        "the order is drawn once, in __init__; draw it in __iter__, for each epoch anew.": loader_class(
+            once=True
+        ),
+        "only the batches are shuffled, with the same rows in each; shuffle the rows.": loader_of(
+            pieces_shuffled
+        ),
+        "the rows are shuffled within their batch only; shuffle all the rows, then cut.": loader_of(
+            each_shuffled
+        ),
+        "each batch draws an order of its own, so rows come twice or never; draw one an epoch.": loader_of(
+            drawn_anew
+        ),
+        "the condition is turned round: the rows are shuffled where shuffle is False.": loader_class(
+            lambda n, shuffle: drawn(n, not shuffle)
+        ),
+        "the list of batches is on the class, so a second loader has the first one's too; make it in __init__.": kept_on_the_class(),
+        "each batch lacks its last row: a slice's end is not included, so no - 1.": loader_class(
+            cut=lambda order, n: [order[i : i + n - 1] for i in range(0, len(order), n)]
+        ),
+        "neighbours share a row: a slice's end is not included, so no + 1.": loader_class(
+            cut=lambda order, n: [order[i : i + n + 1] for i in range(0, len(order), n)]
+        ),
+        "the batches overlap: the starts go up by 1, not by batch_size.": loader_class(
+            cut=lambda order, n: [order[i : i + n] for i in range(len(order))]
+        ),
+        "every batch is the first one: the slice must move on.": loader_class(
+            cut=lambda order, n: [order[:n] for _ in range(0, len(order), n)]
+        ),
+        "the last batch is left out, a full one too: the starts end before n, not before n - batch_size.": loader_class(
+            cut=lambda order, n: [order[i : i + n] for i in range(0, len(order) - n, n)]
+        ),
+        "the first batch is left out: the starts begin at 0.": loader_class(
+            cut=lambda order, n: order.split(n)[1:]
+        ),
+        "only the first batch comes: is a return inside the loop?": loader_class(
+            cut=lambda order, n: order.split(n)[:1]
+        ),
+        "only the last batch comes: yield stands after the loop.": loader_class(
+            cut=lambda order, n: order.split(n)[-1:]
+        ),
+        "all rows come as one batch; cut them into batches of batch_size.": loader_class(
+            cut=lambda order, n: [order]
+        ),
+        "an empty batch comes at the end where batch_size divides the number of rows.": loader_class(
+            cut=lambda order, n: [order[k * n : (k + 1) * n] for k in range(len(order) // n + 1)]
+        ),
+        "the last batch is filled up with rows that have come already; leave it short.": loader_class(
+            cut=lambda order, n: [torch.cat([order, order])[i : i + n] for i in range(0, len(order), n)]
+        ),
+        "single rows come; a batch has batch_size of them.": loader_class(
+            cut=lambda order, n: order.split(1), batch=lambda x, y, rows: (x[rows][0], y[rows][0])
+        ),
+        "batches of one row come; a batch has batch_size of them.": loader_class(
+            cut=lambda order, n: order.split(1)
+        ),
+        "a batch holds the places of its rows; take x and y there.": loader_class(
+            batch=lambda x, y, rows: rows
         ),
     },
     hints=[
@@ -417,9 +644,7 @@ def true_fit(train_loader: list, valid_loader: list, epochs: int) -> dict:
 
 
 def fit_with(
-    mean: Callable = lambda losses, sizes: (
-        sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes)
-    ),
+    mean: Callable = lambda losses, sizes: total_of(losses, sizes) / sum(sizes),
     order: str = "train measure",
     train_on: str = "train",
     measure_on: str = "valid",
@@ -443,6 +668,9 @@ def fit_with(
     return fit
 
 
+right_fit = fit_with()
+
+
 def measured_last(train_step, measure, train_loader, valid_loader, epochs):
     "Measures once, after all epochs."
     for _ in range(epochs):
@@ -451,6 +679,37 @@ def measured_last(train_step, measure, train_loader, valid_loader, epochs):
     return fit_with(order="measure", epochs_of=lambda n: 1)(
         train_step, measure, train_loader, valid_loader, 1
     )
+
+
+def measured_after_each_batch(train_step, measure, train_loader, valid_loader, epochs):
+    "The validation loop stands inside the training loop."
+    return [
+        right_fit(train_step, measure, [batch], valid_loader, 1)[0]
+        for _ in range(epochs)
+        for batch in train_loader
+    ][len(train_loader) - 1 :: len(train_loader)]
+
+
+def kept_from_call_to_call() -> Callable:
+    "As with a default of []: the list has the losses of the calls before. The first case begins anew, as a new answer does."
+    kept = []
+
+    def fit(train_step, measure, train_loader, valid_loader, epochs):
+        if epochs == 2:
+            kept.clear()
+        kept.extend(right_fit(train_step, measure, train_loader, valid_loader, epochs))
+        return list(kept)
+
+    return fit
+
+
+def only_trained(train_step, measure, train_loader, valid_loader, epochs):
+    "The list of the training losses."
+    losses = []
+    for _ in range(epochs):
+        total = sum(train_step(x, y) * len(x) for x, y in train_loader)
+        losses.append(total / sum(len(x) for x, _ in train_loader))
+    return losses
 
 # %% ../../nbs/exercises/learner.ipynb #cc90d87f
 def fit(train_step, measure, train_loader, valid_loader, epochs):
@@ -505,6 +764,68 @@ declare(
         "the validation loss is measured once, at the end; measure after every epoch.": measured_last,
         "nothing is trained.": fit_with(order="measure"),
         "one epoch too many is run.": fit_with(epochs_of=lambda n: n + 1),
+        "the default list of losses is one for all calls, so it grows from call to call; make it inside.": kept_from_call_to_call(),
+        "the total runs on from epoch to epoch; set it to 0 in every epoch.": fit_with(
+            returned=lambda found: list(itertools.accumulate(found))
+        ),
+        "the count of rows runs on from epoch to epoch; set it to 0 in every epoch.": fit_with(
+            returned=lambda found: [loss / (i + 1) for i, loss in enumerate(found)]
+        ),
+        "the weighted total is divided by the number of batches; divide by the rows.": fit_with(
+            mean=lambda losses, sizes: total_of(losses, sizes) / len(sizes)
+        ),
+        "the weighted total is not divided; take the mean over the rows.": fit_with(mean=total_of),
+        "measure returns a mean; multiply it by the rows of its batch before you add.": fit_with(
+            mean=lambda losses, sizes: sum(losses) / sum(sizes)
+        ),
+        "= where += must add up: only the last batch is in the total.": fit_with(
+            mean=lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes)
+        ),
+        "// cuts the fraction off; divide with /.": fit_with(
+            mean=lambda losses, sizes: total_of(losses, sizes) // sum(sizes)
+        ),
+        "there is an entry for each validation batch; one for each epoch is asked for.": fit_with(
+            mean=lambda losses, sizes: losses, returned=lambda found: sum(found, [])
+        ),
+        "there is an entry after each validation batch; append once an epoch, after the loop.": fit_with(
+            mean=lambda losses, sizes: [
+                total_of(losses[: k + 1], sizes[: k + 1]) / sum(sizes[: k + 1]) for k in range(len(sizes))
+            ],
+            returned=lambda found: sum(found, []),
+        ),
+        "the mean over all epochs is returned; a list with one loss for each is asked for.": fit_with(
+            returned=lambda found: sum(found) / len(found)
+        ),
+        "the validation loop stands inside the training loop; it comes after it.": measured_after_each_batch,
+        "the list holds what train_step returns; measure on valid_loader.": only_trained,
+        "only the last epoch's loss is in the list: append stands after the loop over the epochs.": fit_with(
+            returned=lambda found: found[-1:]
+        ),
+        "the total is divided by the rows of train_loader; divide by those of valid_loader.": (
+            lambda step, measure, train, valid, epochs: [
+                loss * sum(len(x) for x, _ in valid) / sum(len(x) for x, _ in train)
+                for loss in right_fit(step, measure, train, valid, epochs)
+            ]
+        ),
+        "one epoch is missing: range(epochs) has epochs of them.": fit_with(epochs_of=lambda n: n - 1),
+        "the validation batches are trained on too; they are only measured.": lambda step, measure, train, *rest: (
+            right_fit(step, measure, train + rest[0], *rest)
+        ),
+        "only the first validation batch is measured: is a return or append inside the loop?": (
+            lambda step, measure, train, valid, epochs: right_fit(step, measure, train, valid[:1], epochs)
+        ),
+        "the last validation batch is left out.": (
+            lambda step, measure, train, valid, epochs: right_fit(step, measure, train, valid[:-1], epochs)
+        ),
+        "only the first batch of an epoch is trained on.": (
+            lambda step, measure, train, valid, epochs: right_fit(step, measure, train[:1], valid, epochs)
+        ),
+        "the last batch of an epoch is not trained on.": (
+            lambda step, measure, train, valid, epochs: right_fit(step, measure, train[:-1], valid, epochs)
+        ),
+        "the losses are in reverse order: append puts each one at the end.": fit_with(
+            returned=lambda found: found[::-1]
+        ),
     },
     hints=[
         "Two loops stand inside the loop over the epochs, one after the other.",

@@ -15,17 +15,24 @@ from torch import Tensor
 
 from lesson13.checking import Truth, declare, rand, returns, without
 from lesson13.exercises.backward import (
+    FORWARDS,
     IN_BACKWARD_ORDER,
+    OF_THE_LOSS,
     PASS_MISTAKES,
+    PASS_SLIPS,
     by_hand,
+    forgotten,
+    instead,
     network,
     network_case,
+    nothing,
+    put_g,
     run_pass,
+    spoil,
 )
 from lesson13.exercises.forward import init_scale as my_init_scale
 from lesson13.exercises.losses import (
     READY_MADE,
-    careless_slope,
     labelled,
     log_soft,
     logit_cases,
@@ -40,7 +47,7 @@ from lesson13.exercises.losses import CrossEntropyLoss as MyCrossEntropyLoss
 from lesson13.exercises.modules import Linear as MyLinear
 from lesson13.exercises.modules import ReLU as MyReLU
 from lesson13.exercises.modules import Sequential as MySequential
-from lesson13.exercises.training import OVERWRITTEN, overwritten_slope
+from lesson13.exercises.training import IN_THE_LOSS, SLOPE_SLIPS, large_logits
 from lesson13.exercises.training import accuracy as my_accuracy
 from lesson13.exercises.training import minibatches as my_minibatches
 from lesson13.tools.report import describe
@@ -171,6 +178,36 @@ def classes(n_classes: int) -> Callable:
     "Targets for n examples."
     return lambda n: torch.arange(n).mul(2).add(1) % n_classes
 
+
+def by_w2(logits: Tensor, target: Tensor) -> dict:
+    "A case with these logits: b2 holds the first row, w2 what the other rows have more."
+    n, first = len(logits), logits[0]
+    weights = {"w1": torch.eye(n), "b1": torch.zeros(n), "w2": logits - first, "b2": first}
+    return {"x": torch.eye(n), "target": target, **weights}
+
+
+def with_forward(output: Callable) -> Callable:
+    "A whole pass with another way forward, whose gradients are right for it."
+
+    def passes(x, target, w1, b1, w2, b2):
+        leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, w1, b1, w2, b2)]
+        loss = true_cross_entropy(output(*leaves), target)
+        found = torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True)
+        put_g(*zip((x, w1, b1, w2, b2), found, strict=True))
+        return loss.detach()
+
+    return passes
+
+
+PAST_THE_RELU = {
+    "x.g goes past the ReLU: its mask is missing there.": instead(
+        x_g=lambda found, s: s["slope"] @ s["w2"].T @ s["w1"].T
+    ),
+    "b1.g goes past the ReLU: its mask is missing there.": instead(
+        b1_g=lambda found, s: (s["slope"] @ s["w2"].T).sum(0)
+    ),
+}
+
 # %% ../../nbs/exercises/practice.ipynb #b8973c27
 def whole_network(x, target, w1, b1, w2, b2):
     hidden = x @ w1 + b1
@@ -195,8 +232,14 @@ declare(
     cases=lambda: {
         "batch 5, sizes 3, 4, 2": network_case(5, 3, 4, 2, classes(2)),
         "a batch of one": network_case(1, 3, 4, 3, classes(3)),
-        "all sizes 3": network_case(3, 3, 3, 3, classes(3)),
+        "all sizes 3": network_case(3, 3, 3, 3, lambda n: torch.tensor([1, 1, 0])),
         "large inputs": network_case(4, 2, 3, 5, classes(5)) | {"x": rand(4, 2, seed=1, scale=300.0)},
+        "hidden values of exactly 0": network_case(4, 2, 3, 2, classes(2), on_the_kink=True),
+        **{
+            title: by_w2(**case)
+            for title, case in large_logits().items()
+            if case["logits"].abs().max() < 500  # w2 multiplies the rounding errors
+        },
     },
     truth=Truth(
         lambda target, **p: {"the loss": true_cross_entropy(network(**p), target)},
@@ -206,27 +249,31 @@ declare(
     run=run_pass,
     rule=without("backward", "grad", *READY_MADE),
     mistakes={
-        sentence: by_hand(cross_entropy_and_slope, change) for sentence, change in PASS_MISTAKES.items()
+        sentence: by_hand(cross_entropy_and_slope, change)
+        for sentence, change in (PAST_THE_RELU | PASS_MISTAKES | PASS_SLIPS).items()
+        if change not in OF_THE_LOSS
     }
     | {
-        "the one-hot target is not subtracted from the softmax.": by_hand(
-            lambda x, t: (true_cross_entropy(x, t), soft(x, 1) / len(t))
-        ),
-        "the exponentials overflow: subtract each row's maximum first.": by_hand(
-            lambda x, t: (-picked(x - x.exp().sum(1, keepdim=True).log(), t).mean(), careless_slope(x, t))
-        ),
-        "the loss is the sum; cross entropy is the mean over the batch.": by_hand(
-            lambda x, t: (true_cross_entropy(x, t) * len(t), right_slope(x, t))
-        ),
-        "the softmax runs over the batch; it must run over the classes.": by_hand(
-            lambda x, t: (-picked(log_soft(x, 0), t).mean(), (soft(x, 0) - one_hot(t, x.shape[1])) / len(t))
-        ),
-        "softmax first, its logarithm after: a share too small for a float became 0. Use x - logsumexp(x).": by_hand(
-            lambda x, t: (-picked(torch.softmax(x, 1).log(), t).mean(), right_slope(x, t))
-        ),
-        OVERWRITTEN: by_hand(lambda x, t: (true_cross_entropy(x, t), overwritten_slope(x, t))),
-        "a ReLU stands after the last layer too; the loss takes the logits as they are, negative ones included.": by_hand(
-            lambda x, t: (true_cross_entropy(x.relu(), t), right_slope(x.relu(), t) * (x > 0))
+        sentence: by_hand(lambda x, t, slope=slope: (true_cross_entropy(x, t), slope(x, t)))
+        for sentence, slope in SLOPE_SLIPS.items()
+        if "divided by n twice" not in sentence  # as if each gradient were, which is named above
+    }
+    | {
+        sentence: by_hand(lambda x, t, loss=loss: (loss(x, t), right_slope(x, t)))
+        for sentence, loss in IN_THE_LOSS.items()
+    }
+    | {
+        f"{what} not set.": by_hand(
+            cross_entropy_and_slope, instead(**{f"{name}_g": nothing for name in names})
+        )
+        for what, names in forgotten()
+    }
+    | {sentence: with_forward(output) for sentence, output in FORWARDS.items()}
+    | {
+        "the loss is not returned.": by_hand(cross_entropy_and_slope, spoil("loss", lambda step: None)),
+        "the logits are returned; return the loss.": by_hand(lambda x, t: (x, right_slope(x, t))),
+        "the probabilities are returned; return the loss.": by_hand(
+            lambda x, t: (soft(x, 1), right_slope(x, t))
         ),
     },
     hints=[
@@ -273,10 +320,18 @@ def judge_share_right(inputs: dict, values: dict) -> str | None:
         return f"{said}; a share lies between 0 and 1: divide the number of right digits by their number."
     if kind == "random":
         return f"{said}, and the validation labels are drawn at random here. {SEEN}" if share > 0.4 else None
-    return None if share > 0.9 else f"{said}; more than 0.9 is in reach here, and chance gives 0.1. {CLEAR}"
+    if share > 0.9:
+        return None
+    if kind == "wrong":
+        return f"{said}, and more than 0.9 where all labels are right. {BY_HEART}"
+    return (
+        f"{said}; more than 0.9 is in reach here, and chance gives 0.1. {CLEAR if share > 0.35 else CHANCE}"
+    )
 
 
 SEEN = "About 0.1 of them can be right: is the share measured on digits that the network was trained on?"
+BY_HEART = "Is each p.g cleared after a step, del p.g? If so, take fewer epochs or a smaller learning rate: what knows each training label by heart knows the wrong ones too."
+CHANCE = "Does a step change the weights: p -= … does, p = p - … makes a new tensor. Has each row its own label: y[rows] as x[rows]? Is p.g cleared after each step, del p.g? If so, measure the gradients, as chapter 15 does."
 CLEAR = "Measure the gradients, as chapter 15 does. If one is right in the first batch only, del p.g after each step. If all are right in both, look at the start of the weights, the labels of each batch, the learning rate, the number of epochs."
 
 
@@ -290,6 +345,7 @@ def digits_case(kind: str, *numbers: int) -> dict:
 def trained(
     steps: int = 60,
     lr: float = 0.5,
+    start: float = 0.2,
     kept: float = 0.0,
     measured_on: str = "valid",
     share: Callable = lambda right: right.float().mean(),
@@ -298,7 +354,7 @@ def trained(
 
     def train_mine(digits):
         generator = torch.Generator().manual_seed(1)
-        w1, w2 = (0.2 * torch.randn(*shape, generator=generator) for shape in ((64, 32), (32, 10)))
+        w1, w2 = (start * torch.randn(*shape, generator=generator) for shape in ((64, 32), (32, 10)))
         params = w1, torch.zeros(32), w2, torch.zeros(10)
         sums = [torch.zeros_like(p) for p in params]
         for _ in range(steps):
@@ -349,7 +405,9 @@ declare(
     rule=ON_THIS_PAGE,
     mistakes={
         "the network is not trained: it answers by chance.": trained(steps=0),
-        "the step goes uphill: subtract lr times the gradient.": trained(lr=-0.5),
+        "every digit is taken for a 0, so the weights are nan: is it p -= lr * p.g, is lr small, is p.g cleared?": trained(
+            lr=-0.5
+        ),
         "the gradients are never cleared, so every batch adds to all before it: del p.g after each step.": trained(
             steps=200, kept=1.0
         ),
@@ -362,6 +420,9 @@ declare(
         "the share of wrong digits is returned.": trained(share=lambda right: 1 - right.float().mean()),
         "this is in percent; a share lies between 0 and 1.": trained(
             share=lambda right: 100 * right.float().mean()
+        ),
+        "the weights start at 0, so all hidden values stay 0 and one class is answered: start with torch.randn.": trained(
+            start=0.0
         ),
     },
     hints=[

@@ -18,8 +18,12 @@ from lesson13.checking import Truth, declare, rand, sets, without
 from lesson13.exercises.backward import put_g
 from lesson13.exercises.data import is_index
 from lesson13.exercises.losses import (
+    IN_PLACE,
+    LOSS_SLIPS,
+    PAIR,
     READY_MADE,
-    careless_slope,
+    SLOPE_MISTAKES,
+    cross_entropy_cases,
     labelled,
     one_hot,
     picked,
@@ -32,6 +36,11 @@ from lesson13.tools.report import describe
 # %% ../../nbs/exercises/training.ipynb #1b57b130
 def accuracy(logits, target):
     return (logits.argmax(dim=1) == target).float().mean().item()
+
+
+def hits(x, t):
+    "1 for each row that is right, 0 for the others."
+    return (x.argmax(1) == t).float()
 
 
 declare(
@@ -50,8 +59,7 @@ declare(
         "the largest of all in row 0": labelled(torch.tensor([[0.0, 9, 1], [2, 1, 0], [0, 1, 3]]), 1, 0, 0),
         "six rows, two right": labelled(
             rand(6, 4, seed=8),
-            *rand(6, 4, seed=8).argmax(1)[:2].tolist(),
-            *((rand(6, 4, seed=8).argmax(1)[2:] + 1) % 4).tolist(),
+            *((rand(6, 4, seed=8).argmax(1) + torch.tensor([1, 1, 0, 1, 1, 0])) % 4).tolist(),
         ),
     },
     truth=Truth(lambda logits, target: (logits.argmax(1) == target).double().mean()),
@@ -83,6 +91,49 @@ declare(
         "max(1) gives a pair, (values, indices); the indices are what you compare.": lambda x, t: (
             (x.max(1) == t).float().mean()
         ),
+        "argmax(1, keepdim=True) is (n, 1), and == target, (n,), broadcasts to (n, n): no keepdim.": lambda x, t: (
+            (x.argmax(1, keepdim=True) == t).float().mean()
+        ),
+        "it is divided by the number of classes; divide by the rows.": lambda x, t: (
+            hits(x, t).sum() / x.shape[1]
+        ),
+        "it is divided by all the logits; divide by the rows.": lambda x, t: hits(x, t).sum() / x.numel(),
+        "it is divided by n - 1; divide by n, the number of rows.": lambda x, t: (
+            hits(x, t).sum() / (len(t) - 1)
+        ),
+        "the share is rounded to 0 or 1; leave it as it is.": lambda x, t: hits(x, t).mean().round(),
+        "this is 1 only if all rows are right; a share is asked for.": lambda x, t: hits(x, t).min(),
+        "only the first row counts, divided by n: is a return inside the loop?": lambda x, t: (
+            hits(x, t)[0] / len(t)
+        ),
+        "only the first row counts: is a return inside the loop?": lambda x, t: hits(x, t)[0],
+        "only the last row counts, divided by n: += adds up.": lambda x, t: hits(x, t)[-1] / len(t),
+        "only the last row counts: is the number of right ones set back to 0?": lambda x, t: hits(x, t)[-1],
+        "the last row is left out: the range ends one too early.": lambda x, t: (
+            hits(x, t)[:-1].sum() / len(t)
+        ),
+        "the first row is left out: the range starts at 0.": lambda x, t: hits(x, t)[1:].sum() / len(t),
+        "the classes are counted from 1; argmax and target count from 0.": lambda x, t: (
+            (x.argmax(1) + 1 == t).float().mean()
+        ),
+        "the right class needs no probability above 0.5; being the row's largest is enough.": lambda x, t: (
+            (picked(soft(x, 1), t) > 0.5).float().mean()
+        ),
+        "the right class needs no logit above 0; being the row's largest is enough.": lambda x, t: (
+            (picked(x, t) > 0).float().mean()
+        ),
+        "the right class's logit is compared with the largest of the whole tensor; each row has its own.": lambda x, t: (
+            (picked(x, t) == x.max()).float().mean()
+        ),
+        "one-hot rows are compared place by place, 0 with 0 too; compare class numbers.": lambda x, t: (
+            (one_hot(x.argmax(1), x.shape[1]) == one_hot(t, x.shape[1])).float().mean()
+        ),
+        "right = 1 where right += 1 must count: this is 1 / n if any row is right.": lambda x, t: (
+            hits(x, t).max() / len(t)
+        ),
+        "softmax runs over the batch (dim 0), and changes what is largest in a row.": lambda x, t: hits(
+            x.softmax(0), t
+        ).mean(),
     },
     hints=[
         "Which class does a row predict?",
@@ -183,7 +234,7 @@ declare(
         "an empty batch stands at the end when batch_size divides n.": lambda n, size: [
             range(n)[k * size : (k + 1) * size] for k in range(n // size + 1)
         ],
-        "these are the starts; a batch is a slice, or a list of indices.": lambda n, size: list(
+        "these are plain numbers; each batch is a slice, or a list of indices.": lambda n, size: list(
             range(0, n, size)
         ),
         "the last range goes on past n; a slice would stop there, or min(i + batch_size, n).": lambda n, size: [
@@ -192,6 +243,61 @@ declare(
         "these are pairs (start, end); the positions themselves are asked for: range(start, end).": lambda n, size: [
             (i, min(i + size, n)) for i in range(0, n, size)
         ],
+        "all indices are in one batch; each has batch_size of them.": lambda n, size: [range(n)],
+        "the same list is appended each time, and emptied after: start a new one, batch = [].": lambda n, size: [
+            [] for _ in range(0, n, size)
+        ],
+        "the same list is appended each time, and never started anew: every batch holds all indices.": lambda n, size: [
+            range(n) for _ in range(0, n, size)
+        ],
+        "each batch holds those before it too: the start moves with the end.": lambda n, size: [
+            range(n)[: i + size] for i in range(0, n, size)
+        ],
+        "only the first batch is there: is a return inside the loop?": slices(lambda n, size: range(1)),
+        "only the last batch is there: append each one to the list.": slices(
+            lambda n, size: range(0, n, size)[-1:]
+        ),
+        "the last batch is left out, a full one too: the starts end before n, not before n - batch_size.": slices(
+            lambda n, size: range(0, n - size, size)
+        ),
+        "a last batch of one index is left out: the starts end before n, not before n - 1.": slices(
+            lambda n, size: range(0, n - 1, size)
+        ),
+        "the starts begin at 1; indices begin at 0.": slices(lambda n, size: range(1, n, size)),
+        "the indices run from 1 to n; they begin at 0.": lambda n, size: [
+            range(n + 1)[i : i + size] for i in range(1, n + 1, size)
+        ],
+        "batch k begins at k here; it begins at k * batch_size.": slices(
+            lambda n, size: range(-(-n // size))
+        ),
+        "the last batch is filled up with the first indices; leave it short.": lambda n, size: [
+            [k % n for k in range(i, i + size)] for i in range(0, n, size)
+        ],
+        "the last batch is moved back to be full, so it repeats indices; leave it short.": slices(
+            lambda n, size: [max(0, min(i, n - size)) for i in range(0, n, size)]
+        ),
+        "the batches are range(k, n, batch_size), indices far apart and batch_size of them; cut pieces.": lambda n, size: [
+            range(k, n, size) for k in range(size)
+        ],
+        "the batches are range(k, n, number of batches), of unequal sizes; cut pieces of batch_size.": lambda n, size: [
+            range(k, n, -(-n // size)) for k in range(-(-n // size))
+        ],
+        "batch_size is taken as the number of batches: n / batch_size indices in each, rounded up.": (
+            lambda n, size: minibatches(n, -(-n // size))
+        ),
+        "batch_size is taken as the number of batches: n / batch_size indices in each, rounded down.": (
+            lambda n, size: minibatches(n, max(1, n // size))
+        ),
+        "the list is not started anew after a batch: batch = [].": lambda n, size: [range(n)] * (n >= size),
+        "the list is not started anew after a batch, batch = [], and it is appended again at the end.": lambda n, size: (
+            [range(n)] * (1 + (n >= size))
+        ),
+        "a batch is closed one index too late: == batch_size, not >.": lambda n, size: minibatches(
+            n, size + 1
+        ),
+        "a batch is closed one index too early: == batch_size, not batch_size - 1.": lambda n, size: (
+            minibatches(n, max(1, size - 1))
+        ),
     },
     hints=[
         "Where does each batch start?",
@@ -213,6 +319,7 @@ def rows_and_labels(n: int, seed: int = 1, of: int | None = None) -> dict:
 
 def run_epoch(answer: Callable, inputs: dict) -> Iterator:
     "The batches that `step` got, then the value returned. The loss of a batch is the sum of its labels' last two digits."
+    torch.manual_seed(0)  # the same luck for every answer
     seen = []
 
     def step(x, y):
@@ -238,11 +345,14 @@ def true_epoch(x: Tensor, y: Tensor, order: Tensor, batch_size: int) -> dict:
     }
 
 
+def total_of(losses: list, sizes: list) -> float:
+    "The losses of batches, each times its rows."
+    return sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+
+
 def epoch_with(
     cut: Callable = lambda order, size: order.split(size),
-    mean: Callable = lambda losses, sizes: (
-        sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes)
-    ),
+    mean: Callable = lambda losses, sizes: total_of(losses, sizes) / max(1, sum(sizes)),
     labels: Callable = lambda y, rows, i, size: y[rows],
 ) -> Callable:
     "An epoch with one part replaced."
@@ -280,11 +390,11 @@ declare(
     truth=Truth(true_epoch),
     run=run_epoch,
     mistakes={
+        "the last batch is left out, a full one too: the starts end before n, not before n - batch_size.": epoch_with(
+            lambda order, n: [order[i : i + n] for i in range(0, len(order) - n, n)],
+        ),
         "the last, shorter batch is left out.": epoch_with(
             lambda order, n: order[: len(order) // n * n].split(n) if len(order) >= n else [],
-            mean=lambda losses, sizes: (
-                sum(a * b for a, b in zip(losses, sizes, strict=True)) / max(1, sum(sizes))
-            ),
         ),
         "the order is not used: rows come as they stand; take x[order[…]].": epoch_with(
             lambda order, n: torch.arange(len(order)).split(n)
@@ -324,6 +434,69 @@ declare(
         ),
         "every batch is the first one: the slice does not move on.": epoch_with(
             lambda order, n: [order[:n]] * -(-len(order) // n)
+        ),
+        "order is applied twice, to x and y and then to pick rows of them: once is enough.": (
+            lambda x, y, order, n, step: epoch(x[order], y[order], order, n, step)
+        ),
+        "step is called twice for each batch, so it trains twice: call it once, and keep what it returns.": (
+            lambda x, y, order, n, step: epoch(x, y, order, n, lambda *batch: (step(*batch), step(*batch))[1])
+        ),
+        "x comes as it stands, and only the labels in order: take x[order[…]] too.": (
+            lambda x, y, order, n, step: (
+                sum(
+                    step(x[i : i + n], y[order[i : i + n]]) * len(order[i : i + n])
+                    for i in range(0, len(order), n)
+                )
+                / len(order)
+            )
+        ),
+        "step gets the labels first; the rows of x come first.": lambda x, y, order, n, step: epoch(
+            x, y, order, n, lambda x, y: step(y, x)
+        ),
+        "the batches overlap: the starts go up by 1, not by batch_size.": epoch_with(
+            lambda order, n: [order[i : i + n] for i in range(len(order))]
+        ),
+        "each batch lacks its last row: a slice's end is not included, so no - 1.": epoch_with(
+            lambda order, n: [order[i : i + n - 1] for i in range(0, len(order), n)],
+            mean=lambda losses, sizes: sum(losses),
+        ),
+        "neighbours share a row: a slice's end is not included, so no + 1.": epoch_with(
+            lambda order, n: [order[i : i + n + 1] for i in range(0, len(order), n)]
+        ),
+        "batch_size is taken as the number of batches.": epoch_with(lambda order, n: order.chunk(n)),
+        "the starts run to len(x); order may name fewer rows, so the last batches are empty.": (
+            lambda x, y, order, n, step: (
+                sum(step(x[r], y[r]) * len(r) for r in (order[i : i + n] for i in range(0, len(x), n)))
+                / len(order)
+            )
+        ),
+        "order is turned round: x[order] takes row order[0] first.": epoch_with(
+            lambda order, n: order.argsort().split(n)
+        ),
+        "order is sorted, so the rows come as they stand; take them as order names them.": epoch_with(
+            lambda order, n: order.sort().values.split(n)
+        ),
+        "the weighted total is divided by the number of batches; divide by the rows, len(order).": epoch_with(
+            mean=lambda losses, sizes: total_of(losses, sizes) / len(sizes)
+        ),
+        "the weighted total is divided by batch_size; divide by all the rows, len(order).": (
+            lambda x, y, order, n, step: epoch(x, y, order, n, step) * len(order) / n
+        ),
+        "the weighted total is not divided; the mean over the rows is asked for.": (
+            lambda x, y, order, n, step: epoch(x, y, order, n, step) * len(order)
+        ),
+        "= where += must add up: only the last batch's loss is in the total.": epoch_with(
+            mean=lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes)
+        ),
+        "// cuts the fraction off; divide with /.": lambda *inputs: epoch(*inputs) // 1,
+        "order is not used, and all of x is gone through; take x[order[…]] and y[order[…]].": lambda x, y, order, n, step: (
+            epoch(x, y, torch.arange(len(x)), n, step)
+        ),
+        "rows come one by one; step takes batch_size rows at a time.": epoch_with(
+            lambda order, n: order.split(1)
+        ),
+        "a new order is drawn; take the rows as the given one names them.": epoch_with(
+            lambda order, n: torch.randperm(len(order)).split(n)
         ),
     },
     hints=[
@@ -367,27 +540,34 @@ def run_two_steps(answer: Callable, inputs: dict) -> Iterator:
         yield from ((f"{name}{which}", value) for name, value in step)
 
 
-def step_with(
-    slope: Callable = right_slope, sign: float = -1.0, loss: Callable = true_cross_entropy
-) -> Callable:
+def step_with(slope: Callable = right_slope, loss: Callable = true_cross_entropy) -> Callable:
     "A training step with one part replaced; `slope` and `loss` are functions of (logits, target)."
 
     def step(x, target, w, b, lr):
         logits = x @ w + b
         found, above = loss(logits, target), slope(logits, target)
-        w += sign * lr * x.T @ above
-        b += sign * lr * above.sum(0)
+        w -= lr * x.T @ above
+        b -= lr * above.sum(0)
         return found
 
     return step
 
 
-def overwritten_slope(x: Tensor, t: Tensor) -> Tensor:
-    "The slope of the loss with = in place of -= at the right class."
-    return torch.where(one_hot(t, x.shape[1]) > 0, -1.0, soft(x, 1)) / len(t)
-
-
-OVERWRITTEN = "the right class is set to -1 (=); subtract 1 from its share (-=)."
+SLOPE_SLIPS = {
+    f"at the logits, {sentence}": slope
+    for sentence, slope in SLOPE_MISTAKES.items()
+    if sentence not in (PAIR, IN_PLACE)
+    and slope(rand(3, 3), torch.tensor([0, 2, 1])).shape == (3, 3)  # others stop before they set anything
+}
+IN_THE_LOSS = {
+    f"in the loss, {sentence}": loss
+    for sentence, loss in LOSS_SLIPS.items()
+    if sentence not in (PAIR, IN_PLACE) and "gather" not in sentence  # stops as any wrong shape does
+} | {
+    "the loss is the logarithm of a negative number: p[…] -= 1 came first. Read the loss before it.": (
+        lambda x, t: -(picked(soft(x, 1), t) - 1).log().mean()
+    )
+}
 
 
 def never_cleared(x: Tensor, target: Tensor, w: Tensor, b: Tensor, lr: float) -> Tensor:
@@ -410,6 +590,30 @@ def spoiled_step(change: Callable) -> Callable:
 
     return step
 
+
+def moves(w: Callable = lambda lr, n: 1.0, b: Callable = lambda lr, n: 1.0) -> Callable:
+    "The right step with the moves of w and b times a factor."
+
+    def change(old_w, old_b, new_w, new_b, inputs):
+        x, _, lr, loss = inputs
+        old_w += w(lr, len(x)) * (new_w - old_w)
+        old_b += b(lr, len(x)) * (new_b - old_b)
+        return loss
+
+    return spoiled_step(change)
+
+
+def large_logits() -> dict[str, dict]:
+    "Cases of the loss that show who subtracts what from a row."
+    return {title: case for title, case in cross_entropy_cases().items() if case["logits"].abs().max() > 50}
+
+
+def by_w(logits: Tensor, target: Tensor) -> dict:
+    "A case in which w holds these logits, in units that are exact, and its gradient is that of the logits."
+    n, unit = len(logits), 1024.0
+    weights = {"w": logits / unit, "b": torch.zeros(logits.shape[1])}
+    return {"x": unit * torch.eye(n), "target": target, **weights, "lr": 1 / unit}
+
 # %% ../../nbs/exercises/training.ipynb #d1ea2fbc
 def training_step(x, target, w, b, lr):
     rows, logits = torch.arange(len(target)), x @ w + b
@@ -431,46 +635,50 @@ declare(
     cases=lambda: {
         "batch 5, 3 in, 4 classes": step_case(5, 3, 4, 0.5),
         "a batch of one": step_case(1, 4, 3, 0.1),
-        "square, 3 × 3": step_case(3, 3, 3, 1.0),
+        "square, 3 × 3": step_case(3, 3, 3, 1.0) | {"target": torch.tensor([1, 1, 0])},
         "large inputs": step_case(4, 2, 3, 0.001) | {"x": rand(4, 2, seed=1, scale=300.0)},
+        **{title: by_w(**case) for title, case in large_logits().items()},
     },
     truth=Truth(true_step),
     run=run_two_steps,
     rule=without("backward", "grad", *READY_MADE),
     mistakes={
-        "w and b did not change: w = w - … makes new tensors. Use -= or w.sub_().": spoiled_step(
-            lambda w, b, nw, nb, i: i[3]
+        "b's step goes uphill: subtract lr times the gradient.": moves(b=lambda lr, n: -1),
+        "lr is not used in the step of b.": moves(b=lambda lr, n: 1 / lr),
+        "b did not change. (b -= …, and sum over the rows only, sum(0): over the classes all is 0.)": moves(
+            b=lambda lr, n: 0
         ),
-        "the step goes uphill: subtract the gradient.": step_with(sign=1.0),
-        "lr is not used.": lambda x, t, w, b, lr: step_with()(x, t, w, b, 1.0 if lr != 1 else 1.0),
-        "b did not change.": spoiled_step(lambda w, b, nw, nb, i: (w.copy_(nw), i[3])[1]),
-        "w did not change.": spoiled_step(lambda w, b, nw, nb, i: (b.copy_(nb), i[3])[1]),
+        "b's gradient is averaged over the batch; sum it.": moves(b=lambda lr, n: 1 / n),
+        "b's gradient is summed over the classes, dim 1; sum over the rows, dim 0.": spoiled_step(
+            lambda w, b, nw, nb, i: (w.copy_(nw), b.sub_(0 * i[0].sum(1)), i[3])[2]
+        ),
+        "w and b did not change: w = w - … makes new tensors. Use -= or w.sub_().": moves(
+            lambda lr, n: 0, lambda lr, n: 0
+        ),
+        "the step goes uphill: subtract lr times the gradient, which is softmax minus one-hot at the logits.": moves(
+            lambda lr, n: -1, lambda lr, n: -1
+        ),
+        "w's step goes uphill: subtract lr times the gradient.": moves(w=lambda lr, n: -1),
+        "lr is not used.": moves(lambda lr, n: 1 / lr, lambda lr, n: 1 / lr),
+        "lr is not used in the step of w.": moves(w=lambda lr, n: 1 / lr),
+        "lr is used twice.": moves(lambda lr, n: lr, lambda lr, n: lr),
+        "the gradient is divided by lr; multiply.": moves(lambda lr, n: lr**-2, lambda lr, n: lr**-2),
+        "w did not change.": moves(w=lambda lr, n: 0),
+        "w's gradient is divided by n once more; the slope at the logits has its 1/n already.": moves(
+            w=lambda lr, n: 1 / n
+        ),
+        "w's gradient is transposed: x.T @ above has the shape of w.": spoiled_step(
+            lambda w, b, nw, nb, i: (w.add_((nw - w).T), b.copy_(nb), i[3])[2]
+        ),
+        "b is missing in the logits, x @ w + b.": lambda x, t, w, b, lr: (
+            step_with()(x, t, w, c := torch.zeros_like(b), lr),
+            b.add_(c),
+        )[0],
         "the loss is the one after the step; compute it before.": spoiled_step(
             lambda w, b, nw, nb, i: true_cross_entropy(i[0] @ w.copy_(nw) + b.copy_(nb), i[1])
         ),
-        "the gradient's 1/n is missing, so the step is n times too long.": step_with(
-            lambda x, t: right_slope(x, t) * len(t)
-        ),
-        "the one-hot target is missing from the gradient: softmax minus one-hot.": step_with(
-            lambda x, t: soft(x, 1) / len(t)
-        ),
         "w and b are replaced by the step; the step is taken from them.": spoiled_step(
             lambda w, b, nw, nb, i: (w.copy_(nw - w), b.copy_(nb - b), i[3])[2]
-        ),
-        "the loss is the sum; take the mean.": step_with(loss=lambda x, t: true_cross_entropy(x, t) * len(t)),
-        "b's gradient is averaged over the batch; sum it.": spoiled_step(
-            lambda w, b, nw, nb, i: (w.copy_(nw), b.add_((nb - b) / len(i[1])), i[3])[2]
-        ),
-        OVERWRITTEN: step_with(overwritten_slope),
-        "the exponentials overflow: subtract each row's maximum first.": step_with(
-            careless_slope, loss=lambda x, t: -picked(x - x.exp().sum(1, keepdim=True).log(), t).mean()
-        ),
-        "softmax first, log after: overflow, or log(0). Use x - logsumexp(x).": step_with(
-            careless_slope,
-            loss=lambda x, t: -picked((x.exp() / x.exp().sum(1, keepdim=True)).log(), t).mean(),
-        ),
-        "softmax first, log after: a share too small for a float became 0, and its log -inf.": step_with(
-            loss=lambda x, t: -picked(soft(x, 1).log(), t).mean()
         ),
         "w and b are returned too; they change in place, so return the loss alone.": spoiled_step(
             lambda w, b, nw, nb, i: (i[3], w.copy_(nw), b.copy_(nb))
@@ -479,7 +687,13 @@ declare(
             lambda w, b, nw, nb, i: (w.copy_(nw), b.copy_(nb))
         ),
         "the second step adds to the gradients of the first: clear w.g and b.g after a step (del w.g).": never_cleared,
-    },
+    }
+    | {
+        sentence: step_with(slope)
+        for sentence, slope in SLOPE_SLIPS.items()
+        if "the sign is turned round: " not in sentence
+    }
+    | {sentence: step_with(loss=loss) for sentence, loss in IN_THE_LOSS.items()},
     hints=[
         "Logits, loss, then (softmax - one-hot) / n: that is the gradient at the logits.",
         "The rest is the linear layer: x.T @ above for w, above.sum(0) for b.",
