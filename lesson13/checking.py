@@ -20,6 +20,7 @@ import math
 import os
 import pkgutil
 import random
+import re
 import signal
 import sys
 import threading
@@ -285,9 +286,10 @@ def alike(one: Outcome, other: Outcome) -> bool:
 
 
 def same_error(one: BaseException | None, other: BaseException | None) -> bool:
-    "Were both raised for the same reason? The message counts where the type says little."
-    says_little = isinstance(one, AttributeError | TypeError | NameError)
-    return type(one) is type(other) and (not says_little or str(one) == str(other))
+    "Were both raised for the same reason? The message counts where the type says little, but for the sizes in it."
+    says_little = isinstance(one, AttributeError | TypeError | NameError | RuntimeError)
+    without_sizes = lambda error: re.sub(r"\d+", "", str(error))
+    return type(one) is type(other) and (not says_little or without_sizes(one) == without_sizes(other))
 
 # %% ../nbs/90_checking.ipynb #fead5677
 def try_case(exercise: Exercise, answer: Any, inputs: dict, watch: Any = None) -> Outcome:

@@ -92,6 +92,16 @@ declare(
         "everything is divided by one sum over all rows; each row has its own.": lambda x: (
             x.exp() / x.exp().sum()
         ),
+        "dim=1 is the last dimension of a matrix only; dim=-1 is the last one always.": lambda x: soft(x, 1),
+        "large logits are clamped, so different ones become equal; subtract the maximum.": lambda x: soft(
+            x.clamp(-50, 50), -1
+        ),
+        "the largest size (abs) is subtracted; a row of large negative logits gives 0/0. Subtract the maximum.": lambda x: (
+            (e := (x - x.abs().amax(-1, keepdim=True)).exp()) / e.sum(-1, keepdim=True)
+        ),
+        "the exponentials are averaged below; their sum makes a row add up to 1.": lambda x: (
+            soft(x, -1) * x.shape[-1]
+        ),
         "x is changed in place (x -= …), and the caller's tensor with it; x - … makes a new one.": lambda x: (
             soft(x.sub_(x.amax(-1, keepdim=True)), -1)
         ),
