@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/exercises/by_hand.ipynb #0fb7ed6d
 #| code-fold: true
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -37,8 +38,8 @@ def told(cases: dict[str, dict]) -> dict[str, dict]:
 
 
 def relu(number: float | Tensor) -> Tensor:
-    "The relu of a number."
-    return torch.as_tensor(number, dtype=torch.float64).clamp(min=0)
+    "The relu of a number; its slope at 0 is 0."
+    return torch.as_tensor(number, dtype=torch.float64).relu()
 
 
 def loss_one(x1, x2, t, w1, w2, b, v):
@@ -46,27 +47,51 @@ def loss_one(x1, x2, t, w1, w2, b, v):
     return (v * relu(x1 * w1 + x2 * w2 + b) - t) ** 2
 
 
-def walk_with(
-    relu: Callable = lambda s: max(s, 0.0),
-    dy: Callable = lambda y, t: 2 * (y - t),
-    dh: Callable = lambda dy, h, v: dy * v,
-    on: Callable = lambda s: s > 0,
-    factors: Callable = lambda x1, x2, w1, w2: (x1, x2),
-    db: Callable = lambda ds, x1, x2, b: ds,
-    dv: Callable = lambda dy, h, s, v: dy * h,
-    order: Callable = lambda dw1, dw2, db, dv: (dw1, dw2, db, dv),
-) -> Callable:
-    "A walk back with one part replaced."
+def walk_by(inputs: str, steps: dict[str, Callable], **other: Callable) -> Callable:
+    "An answer that takes the steps one by one, some of them others; a step `f(q)` reads what `q` has by then."
 
-    def walk(x1, x2, t, w1, w2, b, v):
-        s = x1 * w1 + x2 * w2 + b
-        h = relu(s)
-        slope = dy(v * h, t)
-        ds = dh(slope, h, v) * on(s)
-        factor1, factor2 = factors(x1, x2, w1, w2)
-        return order(ds * factor1, ds * factor2, db(ds, x1, x2, b), dv(slope, h, s, v))
+    def walk(*numbers):
+        q = SimpleNamespace(**dict(zip(inputs.split(), numbers, strict=True)))
+        for name, step in (steps | other).items():
+            setattr(q, name, step(q))
+        return q.returned
 
     return walk
+
+
+def one_with(**other: Callable) -> Callable:
+    "A walk back through the network of one unit, with some steps replaced."
+    return walk_by("x1 x2 t w1 w2 b v", STEPS_OF_ONE, **other)
+
+
+STEPS_OF_ONE = {
+    "s": lambda q: q.x1 * q.w1 + q.x2 * q.w2 + q.b,
+    "h": lambda q: max(q.s, 0.0),
+    "y": lambda q: q.v * q.h,
+    "e": lambda q: q.y - q.t,
+    "dy": lambda q: 2 * q.e,
+    "dh": lambda q: q.dy * q.v,
+    "on": lambda q: q.s > 0,
+    "ds": lambda q: q.dh * q.on,
+    "dw1": lambda q: q.ds * q.x1,
+    "dw2": lambda q: q.ds * q.x2,
+    "db": lambda q: q.ds,
+    "dv": lambda q: q.dy * q.h,
+    "returned": lambda q: (q.dw1, q.dw2, q.db, q.dv),
+}
+
+
+SQUARE_SLIPS = {  # where both walks begin
+    "the 2 of the square is missing, or a 1/2 takes it away: the slope of e² is 2e.": lambda q: q.e,
+    "the 2 of the square is there twice: the slope of e² is 2e.": lambda q: 4 * q.e,
+    "the error has the wrong sign: e is y - t, not t - y.": lambda q: -2 * q.e,
+    "the 2 of the square is missing, and e is y - t, not t - y.": lambda q: -q.e,
+    "the walk starts with dy = 1; dy is 2 (y - t).": lambda q: 1.0,
+    "the square itself is passed on; its slope is 2 (y - t).": lambda q: q.e**2,
+    "2 times the square is passed on; the slope of e² is 2e.": lambda q: 2 * q.e**2,
+    "t is missing: dy is 2 (y - t).": lambda q: 2 * q.y,
+    "t is added: e is y - t.": lambda q: 2 * (q.y + q.t),
+}
 
 # %% ../../nbs/exercises/by_hand.ipynb #d324c91b
 def walk_one(x1, x2, t, w1, w2, b, v):
@@ -87,83 +112,127 @@ declare(
             "a unit that is on": dict(x1=8.0, x2=5.0, t=5.0, w1=0.8, w2=-0.3, b=-1.4, v=3.0),
             "a unit that is off": dict(x1=8.0, x2=5.0, t=-4.0, w1=0.2, w2=-0.3, b=-1.4, v=3.0),
             "a negative v": dict(x1=1.6, x2=-1.2, t=5.0, w1=0.6, w2=-0.7, b=1.7, v=-0.4),
+            "s just 0": dict(x1=2.0, x2=-6.0, t=3.0, w1=0.5, w2=0.25, b=0.5, v=1.5),
         }
     ),
     truth=Truth(gradient_of=loss_one, gradients=("dw1", "dw2", "db", "dv")),
     run=named("dw1", "dw2", "db", "dv"),
-    mistakes={
-        "the 2 of the square is missing: the slope of e² is 2e.": walk_with(dy=lambda y, t: y - t),
-        "the error has the wrong sign: e is y - t, not t - y.": walk_with(dy=lambda y, t: 2 * (t - y)),
-        "the 2 of the square is missing, and e is y - t, not t - y.": walk_with(dy=lambda y, t: t - y),
-        "the mask looks at y; relu's slope is 1 where s is above 0, and 0 elsewhere.": walk_with(
-            dh=lambda dy, h, v: dy * v * (v * h > 0), on=lambda s: 1.0
+    mistakes={sentence: one_with(dy=dy) for sentence, dy in SQUARE_SLIPS.items()}
+    | {
+        "x2·w2 is missing in s.": one_with(s=lambda q: q.x1 * q.w1 + q.b),
+        "b is missing in s.": one_with(s=lambda q: q.x1 * q.w1 + q.x2 * q.w2),
+        "v is missing on the way forward: y is v·h.": one_with(y=lambda q: q.h),
+        "the mask looks at y; relu's slope is 1 where s is above 0, and 0 elsewhere.": one_with(
+            on=lambda q: q.y > 0
         ),
-        "the walk starts with dy = 1; dy is 2 (y - t).": walk_with(dy=lambda y, t: 1.0),
-        "the square itself is passed on; its slope is 2 (y - t).": walk_with(dy=lambda y, t: (y - t) ** 2),
-        "the relu passes everything on; where s is negative its slope is 0.": walk_with(on=lambda s: 1.0),
-        "ds is multiplied by s, or by h; the slope of relu is 1 or 0.": walk_with(on=lambda s: max(s, 0.0)),
-        "relu is left out: h is relu(s), and where s is negative its slope is 0.": walk_with(
-            relu=lambda s: s, on=lambda s: 1.0
+        "the mask looks at v; relu's slope is 1 where s is above 0, and 0 elsewhere.": one_with(
+            on=lambda q: q.v > 0
         ),
-        "on the way forward relu is left out: h is relu(s), which is 0 where s is negative.": walk_with(
-            relu=lambda s: s
+        "the mask looks at what arrives; relu's slope is 1 where s is above 0, and 0 elsewhere.": one_with(
+            on=lambda q: q.dh > 0
         ),
-        "dw1 takes x2, or dw2 takes x1: each weight meets its own input.": walk_with(
-            factors=lambda x1, x2, w1, w2: (x2, x1)
+        "the mask looks at the weights; relu's slope is 1 where s is above 0, and 0 elsewhere.": one_with(
+            dw1=lambda q: q.dh * q.x1 * (q.w1 > 0), dw2=lambda q: q.dh * q.x2 * (q.w2 > 0), db=lambda q: q.dh
         ),
-        "w1 and w2 stand where x1 and x2 belong: in x1·w1 the slope by w1 is the other factor.": walk_with(
-            factors=lambda x1, x2, w1, w2: (w1, w2)
+        "the condition is turned round: relu's slope is 1 where s is above 0, and 0 elsewhere.": one_with(
+            on=lambda q: q.s < 0
         ),
-        "x1 is missing: in x1·w1 the slope by w1 is the other factor.": walk_with(
-            factors=lambda x1, x2, w1, w2: (1, x2)
+        "where s is just 0, relu is flat too: the slope is 1 for s > 0, not for s >= 0.": one_with(
+            on=lambda q: q.s >= 0
         ),
-        "x2 is missing: in x2·w2 the slope by w2 is the other factor.": walk_with(
-            factors=lambda x1, x2, w1, w2: (x1, 1)
+        "the relu passes everything on; where s is negative its slope is 0.": one_with(on=lambda q: 1.0),
+        "the relu passes everything on, and the 2 of the square is missing.": one_with(
+            on=lambda q: 1.0, dy=lambda q: q.e
         ),
-        "both inputs are missing: in x1·w1 the slope by w1 is the other factor, and so for w2.": walk_with(
-            factors=lambda x1, x2, w1, w2: (1, 1)
+        "db is right, but dw1 and dw2 lack relu's slope: where s is negative it is 0.": one_with(
+            dw1=lambda q: q.dh * q.x1, dw2=lambda q: q.dh * q.x2
         ),
-        "dv uses s; v multiplies h, which is 0 when the unit is off.": walk_with(
-            dv=lambda dy, h, s, v: dy * s
+        "db lacks relu's slope: where s is negative it is 0.": one_with(db=lambda q: q.dh),
+        "relu's slope for negative s is 0, not -1.": one_with(on=lambda q: 1 if q.s > 0 else -1),
+        "ds is multiplied by s, or by h; the slope of relu is 1 or 0.": one_with(on=lambda q: q.h),
+        "relu is left out: h is relu(s), and where s is negative its slope is 0.": one_with(
+            h=lambda q: q.s, on=lambda q: 1.0
         ),
-        "dv lacks h: in y = v·h the slope by v is the other factor.": walk_with(dv=lambda dy, h, s, v: dy),
-        "dv takes v: in y = v·h the slope by v is the other factor, h.": walk_with(
-            dv=lambda dy, h, s, v: dy * v
+        "on the way forward relu is left out: h is relu(s), which is 0 where s is negative.": one_with(
+            h=lambda q: q.s
         ),
-        "v is missing on the way back through y = v·h.": walk_with(dh=lambda dy, h, v: dy),
-        "the way back to h takes h: in y = v·h the slope by h is the other factor, v.": walk_with(
-            dh=lambda dy, h, v: dy * h
+        "x1 and x2 are exchanged, or dw1 and dw2: each weight meets its own input.": one_with(
+            dw1=lambda q: q.ds * q.x2, dw2=lambda q: q.ds * q.x1
         ),
-        "v and h are exchanged: in y = v·h the slope by v is h, and the slope by h is v.": walk_with(
-            dh=lambda dy, h, v: dy * h, dv=lambda dy, h, s, v: dy * v
+        "dw1 takes x2: each weight meets its own input.": one_with(dw1=lambda q: q.ds * q.x2),
+        "dw2 takes x1: each weight meets its own input.": one_with(dw2=lambda q: q.ds * q.x1),
+        "w1 and w2 stand where x1 and x2 belong: in x1·w1 the slope by w1 is the other factor.": one_with(
+            dw1=lambda q: q.ds * q.w1, dw2=lambda q: q.ds * q.w2
         ),
-        "each factor is passed on as its own slope; in a product the slope by one factor is the other one.": walk_with(
-            dh=lambda dy, h, v: dy * h,
-            dv=lambda dy, h, s, v: dy * v,
-            factors=lambda x1, x2, w1, w2: (w1, w2),
+        "x1 is missing: in x1·w1 the slope by w1 is the other factor.": one_with(dw1=lambda q: q.ds),
+        "x2 is missing: in x2·w2 the slope by w2 is the other factor.": one_with(dw2=lambda q: q.ds),
+        "both inputs are missing: in x1·w1 the slope by w1 is the other factor, and so for w2.": one_with(
+            dw1=lambda q: q.ds, dw2=lambda q: q.ds
         ),
-        "e is the -3 of the chapter's network; calculate s, h and e inside the function.": walk_with(
-            dy=lambda y, t: 2 * -3.0
+        "dw1 and dw2 take x·w; the slope of x·w by w is x alone.": one_with(
+            dw1=lambda q: q.ds * q.x1 * q.w1, dw2=lambda q: q.ds * q.x2 * q.w2
         ),
-        "s, h and e are those of the chapter's network; calculate them inside the function.": walk_with(
-            relu=lambda s: 4.0, dy=lambda y, t: 2 * -3.0, on=lambda s: 1.0
+        "dv uses s; v multiplies h, which is 0 when the unit is off.": one_with(dv=lambda q: q.dy * q.s),
+        "dv lacks h: in y = v·h the slope by v is the other factor.": one_with(dv=lambda q: q.dy),
+        "dv takes v: in y = v·h the slope by v is the other factor, h.": one_with(dv=lambda q: q.dy * q.v),
+        "dv takes both v and h; in y = v·h the slope by v is h alone.": one_with(dv=lambda q: q.dh * q.h),
+        "dv is h alone; multiply it by what arrives, dy.": one_with(dv=lambda q: q.h),
+        "dv takes the inputs; v multiplies h.": one_with(dv=lambda q: q.dy * (q.x1 + q.x2)),
+        "v is missing on the way back through y = v·h.": one_with(dh=lambda q: q.dy),
+        "the way back to h takes h: in y = v·h the slope by h is the other factor, v.": one_with(
+            dh=lambda q: q.dy * q.h
         ),
-        "db is multiplied by the inputs; b is only added, so its slope is 1.": walk_with(
-            db=lambda ds, x1, x2, b: ds * x1 * x2
+        "v and h are exchanged: in y = v·h the slope by v is h, and the slope by h is v.": one_with(
+            dh=lambda q: q.dy * q.h, dv=lambda q: q.dy * q.v
         ),
-        "db is multiplied by b; b is only added, so its slope is 1.": walk_with(
-            db=lambda ds, x1, x2, b: ds * b
+        "each factor is passed on as its own slope; in a product the slope by one factor is the other one.": one_with(
+            dh=lambda q: q.dy * q.h,
+            dv=lambda q: q.dy * q.v,
+            dw1=lambda q: q.ds * q.w1,
+            dw2=lambda q: q.ds * q.w2,
         ),
-        "the order is (dw1, dw2, db, dv); here db and dv are exchanged.": walk_with(
-            order=lambda dw1, dw2, db, dv: (dw1, dw2, dv, db)
+        "these are the local slopes alone; each is multiplied by what arrives.": one_with(
+            dh=lambda q: 1.0, dv=lambda q: q.h
         ),
-        "the order is (dw1, dw2, db, dv); here db comes first.": walk_with(
-            order=lambda dw1, dw2, db, dv: (db, dw1, dw2, dv)
+        "e is the -3 of the chapter's network; calculate s, h and e inside the function.": one_with(
+            e=lambda q: -3.0
         ),
+        "s, h and e are those of the chapter's network; calculate them inside the function.": one_with(
+            s=lambda q: 4.0, e=lambda q: -3.0
+        ),
+        "db is multiplied by the inputs; b is only added, so its slope is 1.": one_with(
+            db=lambda q: q.ds * q.x1 * q.x2
+        ),
+        "db is multiplied by x1 + x2; b is only added, so its slope is 1.": one_with(
+            db=lambda q: q.ds * (q.x1 + q.x2)
+        ),
+        "db is multiplied by b; b is only added, so its slope is 1.": one_with(db=lambda q: q.ds * q.b),
+        "db is multiplied by s; b is only added, so its slope is 1.": one_with(db=lambda q: q.ds * q.s),
+        "db is dy; b comes before v and relu, so it gets what arrives at s.": one_with(db=lambda q: q.dy),
+        "db is 1, its local slope; multiply it by what arrives at s.": one_with(db=lambda q: 1.0),
+        "db is 0, but b moves L: it is added to s, so its slope is what arrives there.": one_with(
+            db=lambda q: 0.0
+        ),
+    }
+    | {
+        f"the order is (dw1, dw2, db, dv); here {what}.": one_with(returned=returned)
+        for what, returned in {
+            "db and dv are exchanged": lambda q: (q.dw1, q.dw2, q.dv, q.db),
+            "dw2 and db are exchanged": lambda q: (q.dw1, q.db, q.dw2, q.dv),
+            "db comes first": lambda q: (q.db, q.dw1, q.dw2, q.dv),
+            "dv comes first": lambda q: (q.dv, q.dw1, q.dw2, q.db),
+            "dv and db come first": lambda q: (q.dv, q.db, q.dw1, q.dw2),
+            "all goes backwards": lambda q: (q.dv, q.db, q.dw2, q.dw1),
+            "db is missing": lambda q: (q.dw1, q.dw2, q.dv),
+            "dv is missing": lambda q: (q.dw1, q.dw2, q.db),
+            "y comes as well": lambda q: (q.y, q.dw1, q.dw2, q.db, q.dv),
+            "L comes as well": lambda q: (q.e**2, q.dw1, q.dw2, q.db, q.dv),
+            "dw1 and dw2 are in a pair of their own": lambda q: ((q.dw1, q.dw2), q.db, q.dv),
+        }.items()
     },
     hints=[
         "Run forward first and keep every number: s, h and y.",
-        "Start at the end: dy = 2 * (y - t). A product passes on the other factor, a sum passes on 1.",
+        "Start at the end: dy = 2 * (y - t). A product multiplies what arrives by the other factor, a sum by 1.",
         "ds = dy * v where s > 0, else 0. Then dw1 = ds * x1, dw2 = ds * x2, db = ds and dv = dy * h.",
     ],
     answer=walk_one,
@@ -178,24 +247,35 @@ def loss_two(x, t, w1, w2, v1, v2):
     return (relu(x * w1) * v1 + relu(x * w2) * v2 - t) ** 2
 
 
-def two_with(
-    dys: Callable = lambda y1, y2, t: (2 * (y1 + y2 - t), 2 * (y1 + y2 - t)),
-    on: Callable = lambda x, w1, w2: (x * w1 > 0, x * w2 > 0),
-    factors: Callable = lambda v1, v2, h1, h2: (v1, v2),
-    inputs: Callable = lambda x, w1, w2: (x, x),
-    heights: Callable = lambda h1, h2, v1, v2: (h1, h2),
-    order: Callable = lambda dw1, dw2, dv1, dv2: (dw1, dw2, dv1, dv2),
-) -> Callable:
-    "A walk back with one part replaced."
+def two_with(**other: Callable) -> Callable:
+    "A walk back with some steps replaced."
+    return walk_by("x t w1 w2 v1 v2", STEPS_OF_TWO, **other)
 
-    def walk(x, t, w1, w2, v1, v2):
-        h1, h2 = max(x * w1, 0.0), max(x * w2, 0.0)
-        dy1, dy2 = dys(h1 * v1, h2 * v2, t)
-        (on1, on2), (f1, f2) = on(x, w1, w2), factors(v1, v2, h1, h2)
-        (x1, x2), (k1, k2) = inputs(x, w1, w2), heights(h1, h2, v1, v2)
-        return order(dy1 * f1 * on1 * x1, dy2 * f2 * on2 * x2, dy1 * k1, dy2 * k2)
 
-    return walk
+STEPS_OF_TWO = {
+    "s1": lambda q: q.x * q.w1,
+    "s2": lambda q: q.x * q.w2,
+    "h1": lambda q: max(q.s1, 0.0),
+    "h2": lambda q: max(q.s2, 0.0),
+    "y1": lambda q: q.h1 * q.v1,
+    "y2": lambda q: q.h2 * q.v2,
+    "y": lambda q: q.y1 + q.y2,
+    "e": lambda q: q.y - q.t,
+    "dy": lambda q: 2 * q.e,
+    "dy1": lambda q: q.dy,
+    "dy2": lambda q: q.dy,
+    "dh1": lambda q: q.dy1 * q.v1,
+    "dh2": lambda q: q.dy2 * q.v2,
+    "on1": lambda q: q.s1 > 0,
+    "on2": lambda q: q.s2 > 0,
+    "ds1": lambda q: q.dh1 * q.on1,
+    "ds2": lambda q: q.dh2 * q.on2,
+    "dw1": lambda q: q.ds1 * q.x,
+    "dw2": lambda q: q.ds2 * q.x,
+    "dv1": lambda q: q.dy1 * q.h1,
+    "dv2": lambda q: q.dy2 * q.h2,
+    "returned": lambda q: (q.dw1, q.dw2, q.dv1, q.dv2),
+}
 
 # %% ../../nbs/exercises/by_hand.ipynb #a1c4e59c
 def walk_two(x, t, w1, w2, v1, v2):
@@ -209,73 +289,137 @@ declare(
     "walk_two",
     "00_by_hand",
     "walk_two(x, t, w1, w2, v1, v2)",
-    "For h1 = relu(x·w1), h2 = relu(x·w2), y = h1·v1 + h2·v2 and L = (y - t)², all of them numbers: return the slopes of L, (dw1, dw2, dv1, dv2).",
+    "For h1 = relu(x·w1), h2 = relu(x·w2), y = h1·v1 + h2·v2 and L = (y - t)², all of them numbers: return the slopes of L, (dw1, dw2, dv1, dv2). Where x·w is not above 0, relu is flat.",
     cases=lambda: told(
         {
             "both units on": dict(x=5.0, t=2.0, w1=1.8, w2=1.7, v1=1.4, v2=-0.6),
             "the first unit off": dict(x=1.4, t=3.0, w1=-5.0, w2=2.0, v1=-6.0, v2=1.5),
             "a negative input": dict(x=-1.6, t=6.0, w1=-2.0, w2=3.0, v1=1.5, v2=4.0),
+            "a weight of 0": dict(x=2.0, t=5.0, w1=1.5, w2=0.0, v1=-1.2, v2=-0.7),
         }
     ),
     truth=Truth(gradient_of=loss_two, gradients=("dw1", "dw2", "dv1", "dv2")),
     run=named("dw1", "dw2", "dv1", "dv2"),
-    mistakes={
-        "the 2 of the square is missing: the slope of e² is 2e.": two_with(
-            dys=lambda y1, y2, t: (y1 + y2 - t, y1 + y2 - t)
-        ),
-        "the error has the wrong sign: e is y - t, not t - y.": two_with(
-            dys=lambda y1, y2, t: (2 * (t - y1 - y2), 2 * (t - y1 - y2))
-        ),
-        "the walk starts with dy = 1; dy is 2 (y - t).": two_with(dys=lambda y1, y2, t: (1.0, 1.0)),
-        "the square itself is passed on; its slope is 2 (y - t).": two_with(
-            dys=lambda y1, y2, t: ((y1 + y2 - t) ** 2, (y1 + y2 - t) ** 2)
-        ),
+    mistakes={sentence: two_with(dy=dy) for sentence, dy in SQUARE_SLIPS.items()}
+    | {
         "each unit has its own error; there is one y and one dy.": two_with(
-            dys=lambda y1, y2, t: (2 * (y1 - t), 2 * (y2 - t))
+            dy1=lambda q: 2 * (q.y1 - q.t), dy2=lambda q: 2 * (q.y2 - q.t)
+        ),
+        "y is the first unit alone; both are in it, h1·v1 + h2·v2.": two_with(y=lambda q: q.y1),
+        "y is the second unit alone; both are in it, h1·v1 + h2·v2.": two_with(y=lambda q: q.y2),
+        "y lacks v on the way forward: it is h1·v1 + h2·v2.": two_with(y=lambda q: q.h1 + q.h2),
+        "y is the mean of the two; it is their sum.": two_with(y=lambda q: (q.y1 + q.y2) / 2),
+        "all four are 0 as soon as one unit is off; the other one learns still.": two_with(
+            dy=lambda q: 2 * q.e * (q.s1 > 0 and q.s2 > 0)
         ),
         "the relus pass everything on; where x·w is negative the slope is 0.": two_with(
-            on=lambda x, w1, w2: (1, 1)
+            on1=lambda q: 1, on2=lambda q: 1
         ),
-        "the relu looks at x·w, not at w.": two_with(on=lambda x, w1, w2: (w1 > 0, w2 > 0)),
+        "the first relu passes everything on; where x·w1 is negative its slope is 0.": two_with(
+            on1=lambda q: 1
+        ),
+        "the second relu passes everything on; where x·w2 is negative its slope is 0.": two_with(
+            on2=lambda q: 1
+        ),
+        "the condition is turned round: relu's slope is 1 where x·w is above 0, and 0 elsewhere.": two_with(
+            on1=lambda q: q.s1 < 0, on2=lambda q: q.s2 < 0
+        ),
+        "where x·w is just 0, relu is flat too: the slope is 1 for x·w > 0, not for >= 0.": two_with(
+            on1=lambda q: q.s1 >= 0, on2=lambda q: q.s2 >= 0
+        ),
+        "on the way forward relu is left out: h is relu(x·w), 0 where x·w is negative.": two_with(
+            h1=lambda q: q.s1, h2=lambda q: q.s2
+        ),
+        "relu is left out: h is relu(x·w), and where x·w is negative its slope is 0.": two_with(
+            h1=lambda q: q.s1, h2=lambda q: q.s2, on1=lambda q: 1, on2=lambda q: 1
+        ),
+        "dw1 and dw2 are multiplied by h once more; the slope of relu is 1 or 0.": two_with(
+            on1=lambda q: q.h1, on2=lambda q: q.h2
+        ),
+        "the relu looks at x·w, not at w.": two_with(on1=lambda q: q.w1 > 0, on2=lambda q: q.w2 > 0),
+        "the relu looks at x·w, not at x.": two_with(on1=lambda q: q.x > 0, on2=lambda q: q.x > 0),
+        "the relu looks at x·w, not at v.": two_with(on1=lambda q: q.v1 > 0, on2=lambda q: q.v2 > 0),
+        "the relu looks at x·w, not at h·v, which a negative v turns round.": two_with(
+            on1=lambda q: q.y1 > 0, on2=lambda q: q.y2 > 0
+        ),
+        "the relu looks at x·w, not at y.": two_with(on1=lambda q: q.y > 0, on2=lambda q: q.y > 0),
+        "the relu looks at x·w, not at what arrives.": two_with(
+            on1=lambda q: q.dh1 > 0, on2=lambda q: q.dh2 > 0
+        ),
         "both units count as on where the first is; each relu looks at its own x·w.": two_with(
-            on=lambda x, w1, w2: (x * w1 > 0, x * w1 > 0)
+            on2=lambda q: q.s1 > 0
+        ),
+        "both units count as on where the second is; each relu looks at its own x·w.": two_with(
+            on1=lambda q: q.s2 > 0
+        ),
+        "the two masks are exchanged; each relu looks at its own x·w.": two_with(
+            on1=lambda q: q.s2 > 0, on2=lambda q: q.s1 > 0
         ),
         "x is missing: in x·w1 the slope by w1 is the other factor, and so for w2.": two_with(
-            inputs=lambda x, w1, w2: (1, 1)
+            dw1=lambda q: q.ds1, dw2=lambda q: q.ds2
         ),
         "w1 and w2 stand where x belongs: in x·w1 the slope by w1 is the other factor.": two_with(
-            inputs=lambda x, w1, w2: (w1, w2)
+            dw1=lambda q: q.ds1 * q.w1, dw2=lambda q: q.ds2 * q.w2
         ),
-        "v is missing on the way back through h·v.": two_with(factors=lambda v1, v2, h1, h2: (1, 1)),
+        "v is missing on the way back through h·v.": two_with(dh1=lambda q: q.dy1, dh2=lambda q: q.dy2),
         "each unit has its own v on the way back; here the two are exchanged.": two_with(
-            factors=lambda v1, v2, h1, h2: (v2, v1)
+            dh1=lambda q: q.dy * q.v2, dh2=lambda q: q.dy * q.v1
         ),
+        "the first unit goes back through v2; its own is v1.": two_with(dh1=lambda q: q.dy * q.v2),
+        "the second unit goes back through v1; its own is v2.": two_with(dh2=lambda q: q.dy * q.v1),
         "the way back to h takes h: in h·v the slope by h is the other factor, v.": two_with(
-            factors=lambda v1, v2, h1, h2: (h1, h2)
+            dh1=lambda q: q.dy * q.h1, dh2=lambda q: q.dy * q.h2
         ),
         "h is missing in dv1 and dv2: in h·v the slope by v is the other factor.": two_with(
-            heights=lambda h1, h2, v1, v2: (1, 1)
+            dv1=lambda q: q.dy, dv2=lambda q: q.dy
         ),
         "each v has its own h as slope; here the two are exchanged.": two_with(
-            heights=lambda h1, h2, v1, v2: (h2, h1)
+            dv1=lambda q: q.dy * q.h2, dv2=lambda q: q.dy * q.h1
         ),
+        "dv1 takes h2; its own unit is the first.": two_with(dv1=lambda q: q.dy * q.h2),
+        "dv2 takes h1; its own unit is the second.": two_with(dv2=lambda q: q.dy * q.h1),
         "dv1 and dv2 take v: in h·v the slope by v is the other factor, h.": two_with(
-            heights=lambda h1, h2, v1, v2: (v1, v2)
+            dv1=lambda q: q.dy * q.v1, dv2=lambda q: q.dy * q.v2
+        ),
+        "dv1 and dv2 take both h and v; in h·v the slope by v is h alone.": two_with(
+            dv1=lambda q: q.dy * q.y1, dv2=lambda q: q.dy * q.y2
+        ),
+        "dv1 and dv2 take x·w, which may be negative; v multiplies h, relu of it.": two_with(
+            dv1=lambda q: q.dy * q.s1, dv2=lambda q: q.dy * q.s2
+        ),
+        "dv1 and dv2 take x; v multiplies h.": two_with(dv1=lambda q: q.dy * q.x, dv2=lambda q: q.dy * q.x),
+        "dv1 and dv2 are h alone; multiply by what arrives, dy.": two_with(
+            dv1=lambda q: q.h1, dv2=lambda q: q.h2
         ),
         "h and v are exchanged: in h·v the slope by v is h, and the slope by h is v.": two_with(
-            factors=lambda v1, v2, h1, h2: (h1, h2), heights=lambda h1, h2, v1, v2: (v1, v2)
+            dh1=lambda q: q.dy * q.h1,
+            dh2=lambda q: q.dy * q.h2,
+            dv1=lambda q: q.dy * q.v1,
+            dv2=lambda q: q.dy * q.v2,
         ),
         "each factor is passed on as its own slope; in a product the slope by one factor is the other one.": two_with(
-            factors=lambda v1, v2, h1, h2: (h1, h2),
-            inputs=lambda x, w1, w2: (w1, w2),
-            heights=lambda h1, h2, v1, v2: (v1, v2),
+            dh1=lambda q: q.dy * q.h1,
+            dh2=lambda q: q.dy * q.h2,
+            dw1=lambda q: q.ds1 * q.w1,
+            dw2=lambda q: q.ds2 * q.w2,
+            dv1=lambda q: q.dy * q.v1,
+            dv2=lambda q: q.dy * q.v2,
         ),
-        "the order is (dw1, dw2, dv1, dv2); here w and v are exchanged.": two_with(
-            order=lambda dw1, dw2, dv1, dv2: (dv1, dv2, dw1, dw2)
-        ),
-        "the order is (dw1, dw2, dv1, dv2); here it goes unit by unit.": two_with(
-            order=lambda dw1, dw2, dv1, dv2: (dw1, dv1, dw2, dv2)
-        ),
+    }
+    | {
+        f"the order is (dw1, dw2, dv1, dv2); here {what}.": two_with(returned=returned)
+        for what, returned in {
+            "w and v are exchanged": lambda q: (q.dv1, q.dv2, q.dw1, q.dw2),
+            "it goes unit by unit": lambda q: (q.dw1, q.dv1, q.dw2, q.dv2),
+            "dw1 and dw2 are exchanged": lambda q: (q.dw2, q.dw1, q.dv1, q.dv2),
+            "the second unit comes first": lambda q: (q.dw2, q.dw1, q.dv2, q.dv1),
+            "all goes backwards": lambda q: (q.dv2, q.dv1, q.dw2, q.dw1),
+            "dv1 and dv2 are missing": lambda q: (q.dw1, q.dw2),
+            "dw1 and dw2 are missing": lambda q: (q.dv1, q.dv2),
+            "these are two pairs, for w and v": lambda q: ((q.dw1, q.dw2), (q.dv1, q.dv2)),
+            "these are two pairs, one a unit": lambda q: ((q.dw1, q.dv1), (q.dw2, q.dv2)),
+            "y comes as well": lambda q: (q.y, q.dw1, q.dw2, q.dv1, q.dv2),
+        }.items()
     },
     hints=[
         "Draw the boxes. Which of them lie between w1 and the loss?",

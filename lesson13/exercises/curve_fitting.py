@@ -125,6 +125,26 @@ declare(
         "the intercepts have the wrong sign: a unit of slope 1 bends at x = -intercept.": hat_with(
             hat_weights, 1.0
         ),
+        "a unit of slope a bends at -intercept / a: its intercept grows with the slope, or the slope is 1.": (
+            lambda left, peak, right: (
+                [(up := 1 / (peak - left)), up + (down := 1 / (right - peak)), down],
+                [-left, -peak, -right],
+                [1.0, -1.0, 1.0],
+            )
+        ),
+        "slopes and weights both hold the steepness, so it counts twice; leave one of them 1.": (
+            lambda left, peak, right: (
+                [(up := 1 / (peak - left)), up + (down := 1 / (right - peak)), down],
+                [-left * up, -peak * (up + down), -right * down],
+                [up, -up - down, down],
+            )
+        ),
+        "intercepts and weights are exchanged; the order is slopes, intercepts, weights.": lambda *hat: tuple(
+            hat_with(hat_weights)(*hat)[k] for k in (0, 2, 1)
+        ),
+        "slopes and weights are exchanged; the order is slopes, intercepts, weights.": lambda *hat: tuple(
+            hat_with(hat_weights)(*hat)[k] for k in (2, 1, 0)
+        ),
         "there is a row for each unit; the three slopes come first, then the intercepts, then the weights.": lambda *hat: (
             torch.tensor(hat_with(hat_weights)(*hat)).T
         ),
@@ -230,6 +250,25 @@ declare(
         "the weight is inside the cut; a negative one bends a unit down and moves no cut.": lambda x, s, i, w: (
             ((w * lines_of(x, s, i) > 0) * s * w).sum(1)
         ),
+        "the total is not set back to 0 for the next point.": lambda x, s, i, w: (
+            ((lines_of(x, s, i) > 0) * w * s).sum(1).cumsum(0)
+        ),
+        "a step to both sides gives half of a unit that bends just there; it counts 0.": lambda x, s, i, w: (
+            (
+                (lines_of(x.double() + 1e-3, s, i).relu() @ w.double())
+                - (lines_of(x.double() - 1e-3, s, i).relu() @ w.double())
+            )
+            / 2e-3
+        ),
+        "only the first unit counts: is a return or a break inside the loop?": lambda x, s, i, w: (
+            (lines_of(x, s, i) > 0) * w * s
+        )[:, 0],
+        "= where += must add up: only the last unit counts.": lambda x, s, i, w: (
+            (lines_of(x, s, i) > 0) * w * s
+        )[:, -1],
+        "slopes are added where they are multiplied: a unit adds weights * slopes.": units_add(
+            adds=lambda s, w: s + w
+        ),
         "torch.sign counts a unit that is cut as -1; it is flat there, so it counts 0.": units_add(
             torch.sign
         ),
@@ -332,6 +371,9 @@ declare(
         "every bend outside the range counts as dead; a unit that is on all the way is not.": counted(
             lambda ends: both_off(ends) | both_on(ends), lambda ends: torch.zeros(1, dtype=torch.int64)
         ),
+        "high itself is left out (range, arange): both ends count.": lambda s, i, low, high: (
+            lambda lines: ((lines <= 0).all(0).sum().item(), (lines > 0).all(0).sum().item())
+        )(s * torch.arange(low, high, 0.01)[:, None] + i),
         "with a negative slope the sides are exchanged: such a unit is flat right of its bend.": by_bends(
             lambda bend, s, low, high: bend >= high, lambda bend, s, low, high: bend < low
         ),

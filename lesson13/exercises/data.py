@@ -25,6 +25,74 @@ def gray(*shape: int, low: int = 0, high: int = 255, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(low, high + 1, shape, generator=generator, dtype=torch.uint8)
 
+
+def rows_by(rows: Callable, scale: Callable) -> Callable:
+    "An answer that scales the pixels one way and unrolls them in another."
+    return lambda images: rows(scale(images))
+
+
+PIXEL_SCALES = {
+    "whole numbers only are kept, so all but 255 become 0: divide with /, and keep the floats.": lambda x: (
+        x // 255
+    ),
+    "the quotients are rounded, so that only 0 and 1 are left; keep the floats.": lambda x: (x / 255).round(),
+    "this is 1 for every pixel that is not 0; the greys between are wanted too: divide by 255.": lambda x: (
+        x > 0
+    ).float(),
+    "the pixels are not divided: they run to 255.": lambda x: x.float(),
+    "the division by 255 is there twice.": lambda x: x / 255 / 255,
+    "the pixels are multiplied by 255; divide.": lambda x: x.float() * 255,
+    "16 was for the 8 × 8 digits; bytes run to 255.": lambda x: x / 16,
+    "256 is one too many: the largest byte is 255, and it must become 1.": lambda x: x / 256,
+    "the largest byte is 255, not 254.": lambda x: x / 254,
+    "this divides by the number of pixels; divide by the largest byte, 255.": lambda x: x / x[0].numel(),
+    "the largest pixel of all divides; black is 255, also where no pixel is black.": lambda x: x / x.max(),
+    "each picture is divided by its own largest pixel; one grey must mean the same in all: 255.": lambda x: (
+        x / x.amax((1, 2), keepdim=True)
+    ),
+    "the smallest pixel is subtracted, and the range divides; 0 stays 0, and 255 divides.": lambda x: (
+        (x - x.min()) / (x.max() - x.min())
+    ),
+    "mean 0 and spread 1 are something else; from 0 to 1 is / 255 alone.": lambda x: (
+        (x.float() - x.float().mean()) / x.float().std()
+    ),
+    "this is from -1 to 1.": lambda x: x / 127.5 - 1,
+    "this is from -1/2 to 1/2.": lambda x: x / 255 - 0.5,
+    "black and white are exchanged: 255 becomes 1.": lambda x: 1 - x / 255,
+}
+
+
+PIXEL_SHAPES = {
+    "these are pictures still: unroll each to one row, (n, height * width).": lambda x: x,
+    "all pictures are in one row; keep one row for each.": lambda x: x.flatten(),
+    "all pictures are in one row, (1, …); keep one row for each.": lambda x: x.reshape(1, -1),
+    "each line of a picture is a row of its own; join height and width, flatten(1).": lambda x: x.flatten(
+        0, 1
+    ),
+    "reshape(-1, height) cuts rows of that length; a row has height * width numbers.": lambda x: x.reshape(
+        -1, x.shape[1]
+    ),
+    "only the first picture is there: does return stand inside the loop?": lambda x: x[0].flatten(),
+    "only the last picture is there: each one must get a row of its own.": lambda x: x[-1].flatten(),
+    "only the first row is filled: does return stand inside the loop?": lambda x: (
+        x.flatten(1) * (torch.arange(len(x)) == 0)[:, None]
+    ),
+    "only the last row is filled: each picture must get its own.": lambda x: (
+        x.flatten(1) * (torch.arange(len(x)) == len(x) - 1)[:, None]
+    ),
+    "every row is the first picture; each has its own.": lambda x: x[:1].flatten(1).repeat(len(x), 1),
+    "every row is the last picture: one and the same row is filled again and again.": lambda x: (
+        x[-1:].flatten(1).repeat(len(x), 1)
+    ),
+    "the pictures are unrolled column by column; row 0 comes first, then row 1.": lambda x: x.mT.flatten(1),
+    "the mean over the lines is taken; nothing is averaged, each pixel stays.": lambda x: x.float().mean(1),
+    "reshape(-1, n) cuts rows of n numbers, and .T mixes the pictures; each picture is a row: reshape(n, -1).": lambda x: (
+        x.reshape(-1, len(x)).T
+    ),
+    "rows and columns are swapped: a row is a picture, a column a pixel.": lambda x: x.flatten(1).T,
+    "reshape(-1, n) makes n columns; rows come first, reshape(n, -1).": lambda x: x.reshape(-1, len(x)),
+}
+
 # %% ../../nbs/exercises/data.ipynb #46676512
 def pixel_rows(images):
     return images.flatten(1) / 255
@@ -48,36 +116,15 @@ declare(
             dtype=torch.float64,
         )
     ),
-    mistakes={
-        "// keeps whole numbers only, so all but 255 become 0; divide with /.": lambda x: x.flatten(1) // 255,
-        "the pixels are not divided: they run to 255.": lambda x: x.flatten(1).float(),
-        "16 was for the 8 × 8 digits; bytes run to 255.": lambda x: x.flatten(1) / 16,
-        "256 is one too many: the largest byte is 255, and it must become 1.": lambda x: x.flatten(1) / 256,
-        "the largest pixel of all divides; black is 255, also where no pixel is black.": lambda x: (
-            x.flatten(1) / x.max()
-        ),
-        "each picture is divided by its own largest pixel; one grey must mean the same in all: 255.": lambda x: (
-            x.flatten(1) / x.flatten(1).amax(1, keepdim=True)
-        ),
-        "this is from -1 to 1.": lambda x: x.flatten(1) / 127.5 - 1,
-        "these are pictures still: unroll each to one row, (n, height * width).": lambda x: x / 255,
-        "all pictures are in one row; keep one row for each.": lambda x: x.flatten() / 255,
-        "all pictures are in one row, and 16 was for the 8 × 8 digits; keep one row for each, and divide by 255.": lambda x: (
-            x.flatten() / 16
-        ),
-        "the pictures are unrolled column by column; row 0 comes first, then row 1.": lambda x: (
-            x.transpose(1, 2).flatten(1) / 255
-        ),
-        "the pictures are unrolled column by column, and not divided by 255; row 0 comes first, then row 1.": lambda x: (
-            x.transpose(1, 2).flatten(1).float()
-        ),
-        "reshape(-1, n) cuts rows of n numbers, and .T mixes the pictures; each picture is a row: reshape(n, -1).": lambda x: (
-            x.reshape(-1, len(x)).T / 255
-        ),
-        "rows and columns are swapped: a row is a picture, a column a pixel.": lambda x: x.flatten(1).T / 255,
-        "reshape(-1, n) makes n columns; rows come first, reshape(n, -1).": lambda x: (
-            x.reshape(-1, len(x)) / 255
-        ),
+    mistakes={sentence: rows_by(lambda x: x.flatten(1), scale) for sentence, scale in PIXEL_SCALES.items()}
+    | {sentence: rows_by(rows, lambda x: x / 255) for sentence, rows in PIXEL_SHAPES.items()}
+    | {
+        f"{sentence[:-1]}; and the pixels are not divided by 255.": rows_by(rows, lambda x: x.float())
+        for sentence, rows in PIXEL_SHAPES.items()
+    }
+    | {
+        f"{sentence[:-1]}; and 16 was for the 8 × 8 digits: divide by 255.": rows_by(rows, lambda x: x / 16)
+        for sentence, rows in PIXEL_SHAPES.items()
     },
     hints=[
         "Two things change: the shape, and the range of the numbers.",
@@ -92,19 +139,40 @@ declare(
 
 # %% ../../nbs/exercises/data.ipynb #a8dec64b
 def positions(part: Any) -> Any:
-    "Positions as a list: from a list, a range, a tensor, or a tensor of yes and no."
-    if isinstance(part, Tensor) and part.numel() <= 10_000:
-        return (part.nonzero().flatten() if part.dtype == torch.bool else part).tolist()
-    return list(part) if isinstance(part, range | set) else part
+    "Positions as a list: from a list, a range, a tensor, or a yes or no for each example."
+    part = list(part) if isinstance(part, range | set) else part
+    part = [as_list(place) for place in part] if isinstance(part, list) else as_list(part)
+    yes_or_no = is_row(part) and part and all(isinstance(place, bool) for place in part)
+    return [place for place, yes in enumerate(part) if yes] if yes_or_no else part
+
+
+def as_list(value: Any) -> Any:
+    "A tensor of moderate size in plain Python."
+    return value.tolist() if isinstance(value, Tensor) and value.numel() <= 10_000 else value
+
+
+def is_row(part: Any) -> bool:
+    "Is it a list of whole numbers?"
+    return isinstance(part, list) and all(isinstance(place, int) for place in part)
 
 
 def run_split(answer: Callable, inputs: dict) -> Iterator:
     "The two parts as lists of positions."
-    parts = answer(inputs["y"])
+    y, parts = inputs["y"], answer(inputs["y"])
     if isinstance(parts, tuple | list) and len(parts) == 2:
-        yield from (("train", positions(parts[0])), ("valid", positions(parts[1])))
+        yield from zip(("train", "valid"), usual_ones(y, *map(positions, parts)), strict=True)
     else:
-        yield "the result", parts
+        yield "the result", positions(parts)
+
+
+def usual_ones(y: Tensor, train: Any, valid: Any) -> tuple:
+    "The same split in order, with the first examples of each label in valid: which were drawn makes no difference."
+    if not is_row(train) or not is_row(valid):
+        return train, valid
+    if sorted(train + valid) != list(range(len(y))):
+        return sorted(train), sorted(valid)
+    drawn = set(valid)
+    return rest_of(y, [at for places in by_label(y) for at in places[: len(drawn.intersection(places))]])
 
 
 def is_index(value: Any) -> bool:
@@ -112,44 +180,84 @@ def is_index(value: Any) -> bool:
     return isinstance(value, Tensor) and value.ndim == 0 and not value.is_floating_point()
 
 
+def are_zeros_and_ones(part: Any, n: int) -> bool:
+    "Is a part written as n numbers, all of them 0 or 1?"
+    return isinstance(part, tuple) and len(part) == n and set(map(describe, part)) <= {"0", "1"}
+
+
 def judge_split(inputs: dict, values: dict) -> str | None:
     "What is wrong with a split, if anything."
     y, parts = inputs["y"], [values["train"], values["valid"]]
+    if all(are_zeros_and_ones(part, len(y)) for part in parts):
+        return "Each part is of the numbers 0 and 1; make yes and no of them, with .bool()."
     if not all(isinstance(part, tuple) and all(map(is_index, part)) for part in parts):
-        return f"It returned {' and '.join(map(describe, parts))}; expected two lists of positions."
+        found = f"It returned {' and '.join(map(describe, parts))}; expected two lists of positions."
+        return f"{found} {nested_in_words(parts)}".strip()
     train, valid = ([int(place) for place in part] for part in parts)
-    repeated = any(len(set(part)) < len(part) for part in (train, valid))
-    if repeated and set(train + valid) <= set(y.tolist()):
-        return "The parts hold nothing but labels, some repeated; positions are asked for, 0 to n - 1."
-    if wrong := judge_places(len(y), train, valid):
+    if wrong := judge_numbers(y, train, valid) or judge_places(y, train, valid):
         return wrong
     unfair = judge_fifths(y, valid)
     swapped = unfair and not judge_fifths(y, train)
     return f"{unfair} train has a fifth of every label: are the two parts exchanged?" if swapped else unfair
 
 
-def judge_places(n: int, train: list, valid: list) -> str | None:
+def nested_in_words(parts: list) -> str:
+    "Where the positions stand one level too deep, how that comes."
+    inner = [item for part in parts if isinstance(part, tuple) for item in part if isinstance(item, tuple)]
+    if inner and all(len(item) == 1 for item in inner):
+        return "nonzero() gives a column, (k, 1); .flatten() makes a row of it."
+    return "Lists stand in a list: join them with extend, or +=, not append." if inner else ""
+
+
+def judge_numbers(y: Tensor, train: list, valid: list) -> str | None:
+    "Are they labels, or do they count anew for each label?"
+    if all(len(set(part)) == len(part) for part in (train, valid)):
+        return None
+    if set(train + valid) <= set(y.tolist()):
+        return "The parts hold nothing but labels, some repeated; positions are asked for, 0 to n - 1."
+    most = max(map(len, by_label(y)))
+    if set(train + valid) <= set(range(most)):
+        return f"These count anew for each label, 0 to {most - 1}; positions in y are asked for, where y == label."
+
+
+def judge_places(y: Tensor, train: list, valid: list) -> str | None:
     "Is each position in one part, once?"
-    if valid and train == [~place for place in valid]:
+    n = len(y)
+    if valid and train == sorted(~place for place in valid):
         return "train is ~ of the positions in valid, negative numbers; ~ gives the rest only of yes and no."
     if wrong := sorted(set(train + valid) - set(range(n))):
         return f"{wrong[0]} is not a position; there are {n} examples, 0 to {n - 1}."
     if both := sorted(set(train) & set(valid)):
-        return f"Position {both[0]} is in both parts, train and valid."
+        return f"Position {both[0]} is in both parts, train and valid; train is what valid leaves."
     for name, part in {"train": train, "valid": valid}.items():
         if twice := [place for place in part if part.count(place) > 1]:
             return f"Position {twice[0]} stands {part.count(twice[0])} times in {name}."
     missing = sorted(set(range(n)) - set(train + valid))
-    return f"Position {missing[0]} is in neither part." if missing else None
+    return (
+        f"Position {missing[0]} is in neither part. {lost_in_words(y, missing)}".strip() if missing else None
+    )
+
+
+def lost_in_words(y: Tensor, missing: list) -> str:
+    "What is said where all that is missing are whole labels."
+    labels = y.unique().tolist()
+    lost = [label for label in labels if set((y == label).nonzero().flatten().tolist()) <= set(missing)]
+    if not lost or len(missing) > sum(int((y == label).sum()) for label in lost):
+        return ""
+    if len(lost) == len(labels) - 1 and min(lost) < len(labels):
+        return "Only one label is there: does return stand inside the loop, or = where a list must grow?"
+    return f"Label {lost[0]} is missing as a whole: labels need not be 0, 1, 2, …; y.unique() gives them."
 
 
 def judge_fifths(y: Tensor, valid: list) -> str | None:
     "Which label has not given a fifth of its examples to valid, if any."
+    fair = len(y) // 5 <= len(valid) <= math.ceil(len(y) / 5)
+    more = " Of all examples it has a fifth; each label must give a fifth of its own." * fair
     for label in y.unique().tolist():
         n = int((y == label).sum())
         given = int((y[torch.tensor(valid, dtype=torch.int64)] == label).sum())
         if not n // 5 <= given <= math.ceil(n / 5):
-            return f"Label {label} has {n} examples, and {given} of them are in valid; a fifth is {n / 5:g}."
+            return f"Label {label} has {n} examples, and {given} of them are in valid; a fifth is {n / 5:g}.{more}"
 
 
 def by_label(y: Tensor) -> list[list[int]]:
@@ -167,9 +275,37 @@ def fifths(y: Tensor, step: int = 5) -> list[int]:
     return [place for places in by_label(y) for place in places[::step]]
 
 
+def first_of_each(how_many: Callable) -> Callable:
+    "An answer with `how_many(n, y)` examples of a label in valid, where it has n."
+    return lambda y: rest_of(y, [at for places in by_label(y) for at in places[: how_many(len(places), y)]])
+
+
 def random_places(n: int, k: int) -> list[int]:
     "k different positions by chance."
     return torch.randperm(n, generator=torch.Generator().manual_seed(1))[:k].tolist()
+
+
+GIVEN_SLIPS = {  # how many examples of a label, of n, go to valid
+    "valid is empty. In a dictionary or a set, tensors are all different keys; y.tolist() gives plain labels.": lambda n, y: (
+        0
+    ),
+    "train is empty: valid has everything.": lambda n, y: n,
+    "one example of each label is in valid; it must be a fifth of them.": lambda n, y: 1,
+    "five examples of each label are in valid; it must be a fifth of them.": lambda n, y: 5,
+    "every label gives the same number; it must be a fifth of its own.": lambda n, y: (
+        len(y) // 5 // len(y.unique())
+    ),
+    "every label gives as many as a fifth of all examples; it must be a fifth of its own.": lambda n, y: (
+        len(y) // 5
+    ),
+    "this is a tenth of each label; a fifth is every fifth one.": lambda n, y: math.ceil(n / 10),
+    "this is a tenth of each label, rounded down; a fifth is n // 5.": lambda n, y: n // 10,
+    "this is a quarter of each label; a fifth is every fifth one.": lambda n, y: math.ceil(n / 4),
+    "this is a quarter of each label, rounded down; a fifth is n // 5.": lambda n, y: n // 4,
+    "this is half of each label; a fifth is every fifth one.": lambda n, y: n // 2,
+    "one more than a fifth of each label is in valid.": lambda n, y: n // 5 + 1,
+    "one less than a fifth of each label is in valid.": lambda n, y: max(n // 5 - 1, 0),
+}
 
 # %% ../../nbs/exercises/data.ipynb #b5d48cd8
 def stratified_split(y):
@@ -186,7 +322,7 @@ declare(
     "stratified_split(y)",
     "y (n,) holds the labels: return the pair (train, valid), each as a list of positions or as a tensor of yes and no. Each position is in one of the two, and valid has a fifth of each label's examples, rounded up or down.",
     cases=lambda: {
-        "labels in turn, 0 to 9, ten rounds": {"y": torch.arange(100) % 10},
+        "labels in turn, 0 to 9, eleven rounds": {"y": torch.arange(110) % 10},
         "sorted labels": {"y": torch.tensor([0] * 30 + [1] * 15 + [2] * 10)},
         "labels as they come": {"y": gray(60, high=3, seed=5).long()},
         "rare labels": {"y": torch.tensor([7, 1, 1, 7, 1, 3, 1, 1, 7, 1, 1])},
@@ -215,9 +351,6 @@ declare(
             y[rest_of(y, fifths(y))[0]],
             y[fifths(y)],
         ),
-        "one example of each label is in valid; it must be a fifth of them.": lambda y: rest_of(
-            y, [places[0] for places in by_label(y)]
-        ),
         "whole labels are in valid; every label must be in both parts.": lambda y: rest_of(
             y, by_label(y)[-1]
         ),
@@ -226,8 +359,19 @@ declare(
             fifths(y),
         ),
         "only valid is returned; a pair (train, valid) is asked for.": fifths,
-        "this is a tenth of each label; a fifth is every fifth one.": lambda y: rest_of(y, fifths(y, 10)),
-    },
+        "only train is returned; a pair (train, valid) is asked for.": lambda y: rest_of(y, fifths(y))[0],
+        "the positions of each label are in a list of their own; join them with extend, or +=.": lambda y: (
+            [places[1::5] for places in by_label(y)],
+            [places[::5] for places in by_label(y)],
+        ),
+        "only the first label has examples in valid: does return stand inside the loop?": lambda y: rest_of(
+            y, by_label(y)[0][::5]
+        ),
+        "only the last label has examples in valid: is it = where the list must grow?": lambda y: rest_of(
+            y, by_label(y)[-1][::5]
+        ),
+    }
+    | {sentence: first_of_each(how_many) for sentence, how_many in GIVEN_SLIPS.items()},
     hints=[
         "If all examples of one label stood side by side, which of them would you take?",
         "(y == label).nonzero().flatten() gives the positions of one label; [::5] takes every fifth.",
@@ -285,10 +429,72 @@ def refuse_if(wrong: Callable) -> Callable:
     return refuse
 
 
+def also_refuse_if(wrong: Callable) -> Callable:
+    "The right check, and one more refusal."
+    return lambda data: true_header(data) and refuse_if(wrong)(data)
+
+
 def header_or_none(data: bytes) -> tuple | None:
     "None where an exception is due."
     with contextlib.suppress(ValueError):
         return tuple(true_header(data).values())
+
+
+def header_or_returned_error(data: bytes) -> tuple | ValueError:
+    "The exception is returned, not raised."
+    try:
+        return tuple(true_header(data).values())
+    except ValueError as error:
+        return error
+
+
+def early_end(short: Any = ValueError, inside: Any = ValueError, first: Any = ValueError) -> Callable:
+    "An `idx_header` and what it raises, if anything, where data has under four bytes, ends in the last size, or in the first."
+
+    def header(data):
+        if any(data[:2]):
+            raise ValueError
+        whole = 4 + 4 * (data[3] if len(data) > 3 else 0)
+        error = short if len(data) < 4 else first if len(data) < 8 else inside if len(data) < whole else None
+        if error:
+            raise error
+        return header_with(refuse=len)(data)
+
+    return header
+
+
+EARLY_SLIPS = {
+    "data that ends too early is believed: a slice past the end is just shorter, without an error.": early_end(
+        inside=None, first=None
+    ),
+    "byte 3 is looked at before it is known that there are four bytes; compare the length first.": early_end(
+        IndexError
+    ),
+    "byte 3 may not be there, and a slice past the end is just shorter: compare the length twice.": early_end(
+        IndexError, None, None
+    ),
+    "the four bytes before the sizes are forgotten, or one size: it is len(data) < 4 + 4 * n.": early_end(
+        inside=None
+    ),
+    "the four bytes before the sizes are forgotten, and byte 3 may not be there: compare the length first.": early_end(
+        IndexError, None
+    ),
+    "data that ends too early raises an IndexError; compare the length first, and raise ValueError.": early_end(
+        IndexError, IndexError, IndexError
+    ),
+    "data that ends in a size raises an IndexError; compare with 4 + 4 * n first, and raise ValueError.": early_end(
+        inside=IndexError, first=IndexError
+    ),
+    "struct.error is no ValueError: compare the length first, or catch the one and raise the other.": early_end(
+        struct.error, struct.error, struct.error
+    ),
+    "data that ends in a size raises struct.error, which is no ValueError; compare with 4 + 4 * n first.": early_end(
+        inside=struct.error, first=struct.error
+    ),
+    "IndexError and struct.error are no ValueError: compare the length first, and raise that.": early_end(
+        IndexError, struct.error, struct.error
+    ),
+}
 
 # %% ../../nbs/exercises/data.ipynb #d9cd390d
 def idx_header(data):
@@ -310,10 +516,12 @@ declare(
             "four labels": idx_bytes(8, 4, values=b"\x05\x00\x04\x01"),
             "the header alone of 70,000 pictures of 28 × 28": idx_bytes(8, 70_000, 28, 28),
             "numbers of 4 bytes": idx_bytes(13, 2, 1, values=bytes(8)),
+            "two first bytes that are not 0": b"\x07\x07" + idx_bytes(8, 4)[2:],
             "a web page": b"<html><body>404</body></html>",
             "a first byte that is not 0": b"\x07\x00" + idx_bytes(8, 4)[2:],
             "a second byte that is not 0": b"\x00\x07" + idx_bytes(8, 4)[2:],
-            "an end in the middle of a size": idx_bytes(8, 2, 2, 3)[:14],
+            "an end in the middle of a size": idx_bytes(8, 2, 2, 3)[:15],
+            "an end in the first size": idx_bytes(8, 2, 2, 3)[:7],
             "three bytes in all": idx_bytes(8, 4)[:3],
         }.items()
     },
@@ -340,7 +548,53 @@ declare(
             true_header(data)["the type"],
             tuple(data[at : at + 4] for at in range(4, 4 + 4 * data[3], 4)),
         ),
+        "there is one size too many: there are as many as byte 3 says.": header_with(
+            n=lambda data: data[3] + 1
+        ),
+        "only the first size is returned: does return stand inside the loop?": header_with(n=lambda data: 1),
+        "only the last size is returned; the shape holds them all.": lambda data: (
+            data[2],
+            true_header(data)["the shape"][-1:],
+        ),
+        "three sizes are read; there are as many as byte 3 says.": header_with(n=lambda data: 3),
+        "the sizes are read from byte 0 on; they begin at byte 4.": header_with(first=0),
+        "the first size is left out; the sizes begin at byte 4.": header_with(
+            first=8, n=lambda data: data[3] - 1
+        ),
+        "the sizes are read from byte 8 on; they begin at byte 4.": header_with(first=8),
+        "bytes count from 0: byte 2 is the type, byte 3 counts the axes; here each is the one before.": header_with(
+            kind=lambda data: data[1], n=lambda data: data[2]
+        ),
+        "the type is byte 2 alone; here it is two bytes.": header_with(
+            kind=lambda data: int.from_bytes(data[2:4], "big")
+        ),
+        "a size begins 4 bytes after the one before; here it is 1.": lambda data: (
+            true_header(data)["the type"],
+            tuple(int.from_bytes(data[4 + axis :][:4], "big") for axis in range(data[3])),
+        ),
+        "the four bytes of a size are added up; each counts 256 times the next.": lambda data: (
+            true_header(data)["the type"],
+            tuple(sum(data[at : at + 4]) for at in range(4, 4 + 4 * data[3], 4)),
+        ),
+        "a byte counts 256 times the next one, not 255 times.": lambda data: (
+            true_header(data)["the type"],
+            tuple(
+                sum(byte * 255 ** (3 - at) for at, byte in enumerate(data[4 + 4 * axis :][:4]))
+                for axis in range(data[3])
+            ),
+        ),
+        "the sizes are multiplied; the shape is all of them, in a tuple.": lambda data: (
+            true_header(data)["the type"],
+            math.prod(true_header(data)["the shape"]),
+        ),
         "the sizes are in reverse order.": lambda data: (data[2], true_header(data)["the shape"][::-1]),
+        "the shape comes first; the order is (type, shape).": lambda data: tuple(true_header(data).values())[
+            ::-1
+        ],
+        "the type and the sizes are in one row; the shape is a tuple of its own.": lambda data: (
+            true_header(data)["the type"],
+            *true_header(data)["the shape"],
+        ),
         "only the shape is returned; the type comes first.": lambda data: true_header(data)["the shape"],
         "nothing is refused: raise ValueError where a first byte is not 0, or the header is not whole.": header_with(
             refuse=lambda data: None
@@ -351,14 +605,31 @@ declare(
         "only the first byte is compared with 0; the second must be 0 too.": header_with(
             refuse=refuse_if(lambda data: data[0] or len(data) < 4 or len(data) < 4 + 4 * data[3])
         ),
-        "data that ends too early is believed: a slice past the end is just shorter, without an error.": header_with(
-            refuse=refuse_if(lambda data: data[:2] != bytes(2) or len(data) < 4)
+        "only the second byte is compared with 0; the first must be 0 too.": header_with(
+            refuse=refuse_if(lambda data: data[1] or len(data) < 4 or len(data) < 4 + 4 * data[3])
         ),
-        "byte 3 is looked at before it is known that there are four bytes; compare the length first.": header_with(
-            refuse=refuse_if(lambda data: data[:2] != bytes(2) or len(data) < 4 + 4 * data[3])
+        "it is refused only where both first bytes are not 0; one of them is enough: or, not and.": header_with(
+            refuse=refuse_if(lambda data: all(data[:2]) or len(data) < 4 or len(data) < 4 + 4 * data[3])
+        ),
+        "the condition is turned round: what begins with two zeros is the IDX file.": header_with(
+            refuse=refuse_if(lambda data: not any(data[:2]))
+        ),
+        "byte 2 is compared with 0 as well; it is the type, and only the first two must be 0.": header_with(
+            refuse=refuse_if(lambda data: any(data[:3]))
+        ),
+        "type 8 alone is let through; other numbers have other types.": header_with(
+            refuse=also_refuse_if(lambda data: data[2] != 8)
+        ),
+        "values may follow the sizes: only data that is too short is refused, len(data) < 4 + 4 * n.": header_with(
+            refuse=also_refuse_if(lambda data: len(data) != 4 + 4 * data[3])
+        ),
+        "a header without values is whole as well: refuse only what ends before the last size.": header_with(
+            refuse=also_refuse_if(lambda data: len(data) <= 4 + 4 * data[3])
         ),
         "it returns None for a damaged header; raise ValueError.": header_or_none,
-    },
+        "the ValueError is returned; raise it.": header_or_returned_error,
+    }
+    | EARLY_SLIPS,
     hints=[
         "Which byte says how many sizes follow, and how many bytes does each take?",
         'int.from_bytes(data[at : at + 4], "big") is one size; the first begins at 4, each next one 4 further on.',

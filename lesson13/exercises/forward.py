@@ -33,6 +33,12 @@ declare(
     rule=without("relu", "threshold"),
     mistakes={
         "x[x > 0] keeps only the positives, in one row; the others must stay, as 0.": lambda x: x[x > 0],
+        "torch.max(x, 0) takes the 0 for a dimension: the largest of each column; x.clamp(min=0) cuts at 0.": lambda x: (
+            x.max(0).values
+        ),
+        "one number is taken for all (max, if): each element is cut for itself.": lambda x: (
+            x if x.sum() > 0 else torch.zeros_like(x)
+        ),
         "this is the absolute value; a negative number becomes 0, not positive.": lambda x: x.abs(),
         "this is a leaky ReLU: negatives are scaled down instead of cut to 0.": lambda x: torch.where(
             x > 0, x, 0.01 * x
@@ -103,6 +109,13 @@ declare(
             x @ (w + b)
         ),
         "the biases are added up to one number; each column has its own.": lambda x, w, b: x @ w + b.sum(),
+        "the biases are added once for every input (inside the innermost loop); once is enough.": lambda x, w, b: (
+            x @ w + b * len(w)
+        ),
+        "the biases are added once for every row; once is enough.": lambda x, w, b: x @ w + b * len(x),
+        "only one bias is taken; each column has its own.": lambda x, w, b: x @ w + b[0],
+        "only the first row is done: is a return inside the loop?": lambda x, w, b: x[0] @ w + b,
+        "the outputs are averaged over the inputs; they are sums.": lambda x, w, b: x @ w / len(w) + b,
         "this is w @ x; the batch comes first, x @ w.": lambda x, w, b: w @ x + b,
     },
     hints=[
@@ -165,6 +178,24 @@ declare(
         ),
         "the sum is divided by the rows; divide by the number of all elements.": lambda o, t: (
             (error_of(o, t) ** 2).sum() / len(o)
+        ),
+        "= where += must add up: only the last square is left.": lambda o, t: (
+            error_of(o, t).flatten()[-1] ** 2 / o.numel()
+        ),
+        "only the first square counts: is a return inside the loop?": lambda o, t: (
+            error_of(o, t).flatten()[0] ** 2 / o.numel()
+        ),
+        "the last one is left out, or it is divided by n - 1; the mean is over all n.": lambda o, t: (
+            (error_of(o, t) ** 2).sum() / max(o.numel() - 1, 1)
+        ),
+        "squared first, subtracted after: square the difference.": lambda o, t: (
+            o**2 - t.reshape(o.shape) ** 2
+        ).mean(),
+        "the sum is squared; square each difference, then add up.": lambda o, t: (
+            error_of(o, t).sum() ** 2 / o.numel()
+        ),
+        "it is divided by the size of the last dimension; the mean is over all elements.": lambda o, t: (
+            (error_of(o, t) ** 2).sum() / o.shape[-1]
         ),
         "nothing is squared; the plain differences cancel.": lambda o, t: error_of(o, t).mean(),
         "the mean is missing: the loss is one number.": lambda o, t: error_of(o, t) ** 2,

@@ -228,6 +228,17 @@ declare(
         "the result is transposed: element [j, i] stands where [i, j] belongs.": lambda a, b: (a @ b).T,
         "the sum is missing: each element must be one number.": from_pairs(lambda row, column: row * column),
         "nothing is added up: c[i, j] has room for one number, and gets a whole row of products.": products_into_one,
+        "return stands inside the loop over rows, so only the first row is filled; move it to the left.": lambda a, b: (
+            torch.cat([a[:1] @ b, torch.zeros(len(a) - 1, b.shape[1])])
+        ),
+        "the elements are in one row; give them their shape, (n, p).": lambda a, b: (a @ b).flatten(),
+        "only one row comes back: is a return inside the loop over rows?": lambda a, b: a[0] @ b,
+        "the last product of each row and column is left out: the range ends one too early.": from_pairs(
+            lambda row, column: (row[:-1] * column[:-1]).sum()
+        ),
+        "the largest length is taken (norm), or the squares are summed; sum the products.": from_pairs(
+            lambda row, column: (row * column).square().sum()
+        ),
         "rows of b are taken; its columns are b[:, j].": lambda a, b: matmul_dot(a, b.T),
         LIBRARY_PRODUCT: lambda a, b: a @ b,
         THIRD_LOOP: lambda a, b: matmul_loops(a, b),
@@ -298,6 +309,19 @@ declare(
             lambda row, b: (row[:, None] * b).mean(0)
         ),
         "the sum is missing: a row of the result has p numbers.": from_rows(lambda row, b: row[:, None] * b),
+        "return stands inside the loop over rows, so only the first row is filled; move it to the left.": lambda a, b: (
+            torch.cat([a[:1] @ b, torch.zeros(len(a) - 1, b.shape[1])])
+        ),
+        "a dimension of size 1 is left: sum over the rows of b without keepdim.": lambda a, b: (a @ b)[
+            :, None
+        ],
+        "= where += must add up: only the last column of a times the last row of b is left.": lambda a, b: (
+            a[:, -1:] * b[-1:]
+        ),
+        "only one row comes back: is a return inside the loop over rows?": lambda a, b: a[0] @ b,
+        "a row of b is stretched against a row of a; it is all of b.": lambda a, b: torch.stack(
+            [row.sum() * b[0] for row in a]
+        ),
         "the result is transposed.": lambda a, b: (a @ b).T,
         "the row and b are added, not multiplied.": from_rows(lambda row, b: (row[:, None] + b).sum(0)),
         LIBRARY_PRODUCT: from_rows(lambda row, b: row @ b),
@@ -354,6 +378,9 @@ declare(
         "nothing stands after ->, so everything is summed to one number.": by_letters("ik,kj->"),
         "a and b have both letters in common, so they are multiplied position by position; they share the inner one only.": by_letters(
             "ij,ij->ij"
+        ),
+        "the operands are exchanged: a comes first, as its letters do.": lambda a, b: torch.einsum(
+            "ik,kj->ij", b, a
         ),
         NO_EINSUM: lambda a, b: a @ b,
     },
@@ -454,6 +481,9 @@ declare(
         ),
         "a size of 1 may stretch in either shape, not only in the second.": from_pairs_of_sizes(
             lambda x, y: x if y in (1, x) else fit(0, 2)
+        ),
+        "a size of 1 may stretch in either shape, not only in the first.": from_pairs_of_sizes(
+            lambda x, y: y if x in (1, y) else fit(0, 2)
         ),
         "sizes of 1 stretch; only the others must be equal.": from_pairs_of_sizes(
             lambda x, y: x if x == y else fit(0, 2)
