@@ -286,9 +286,9 @@ def alike(one: Outcome, other: Outcome) -> bool:
 
 
 def same_error(one: BaseException | None, other: BaseException | None) -> bool:
-    "Were both raised for the same reason? The message counts where the type says little, but for the sizes in it."
+    "Were both raised for the same reason? The message counts where the type says little, but for sizes and single letters."
     says_little = isinstance(one, AttributeError | TypeError | NameError | RuntimeError)
-    without_sizes = lambda error: re.sub(r"\d+", "", str(error))
+    without_sizes = lambda error: re.sub(r"\b(\d+|[a-z])\b", "", str(error))
     return type(one) is type(other) and (not says_little or without_sizes(one) == without_sizes(other))
 
 # %% ../nbs/90_checking.ipynb #fead5677
