@@ -269,6 +269,19 @@ declare(
         "slopes are added where they are multiplied: a unit adds weights * slopes.": units_add(
             adds=lambda s, w: s + w
         ),
+        "the intercepts are subtracted; a line is slopes * x + intercepts.": lambda x, s, i, w: (
+            (lines_of(x, s, -i) > 0) * w * s
+        ).sum(1),
+        "the intercepts are missing; a line is slopes * x + intercepts.": lambda x, s, i, w: (
+            (lines_of(x, s, 0 * i) > 0) * w * s
+        ).sum(1),
+        "the slope is there twice: a unit adds weights * slopes.": units_add(adds=lambda s, w: s * s * w),
+        "everything is added up to one number; each point has its own slope: sum over dim 1.": units_add(
+            over=lambda t: t.sum()
+        ),
+        "a dimension of size 1 is left: sum over dim 1 without keepdim.": units_add(
+            over=lambda t: t.sum(1, keepdim=True)
+        ),
         "torch.sign counts a unit that is cut as -1; it is flat there, so it counts 0.": units_add(
             torch.sign
         ),
@@ -374,6 +387,9 @@ declare(
         "high itself is left out (range, arange): both ends count.": lambda s, i, low, high: (
             lambda lines: ((lines <= 0).all(0).sum().item(), (lines > 0).all(0).sum().item())
         )(s * torch.arange(low, high, 0.01)[:, None] + i),
+        "both comparisons turn at 0 the wrong way: dead is <= 0 at both ends, on is > 0.": counted(
+            lambda ends: (ends < 0).all(0), lambda ends: (ends >= 0).all(0)
+        ),
         "with a negative slope the sides are exchanged: such a unit is flat right of its bend.": by_bends(
             lambda bend, s, low, high: bend >= high, lambda bend, s, low, high: bend < low
         ),

@@ -39,6 +39,10 @@ declare(
         "one number is taken for all (max, if): each element is cut for itself.": lambda x: (
             x if x.sum() > 0 else torch.zeros_like(x)
         ),
+        "only the first row is cut: a return inside the loop, or x[0].": lambda x: torch.cat(
+            [x[:1].clamp(min=0), x[1:]]
+        ),
+        "the sign is turned round: the negatives are kept, as positives.": lambda x: (-x).clamp(min=0),
         "this is the absolute value; a negative number becomes 0, not positive.": lambda x: x.abs(),
         "this is a leaky ReLU: negatives are scaled down instead of cut to 0.": lambda x: torch.where(
             x > 0, x, 0.01 * x
@@ -116,6 +120,16 @@ declare(
         "only one bias is taken; each column has its own.": lambda x, w, b: x @ w + b[0],
         "only the first row is done: is a return inside the loop?": lambda x, w, b: x[0] @ w + b,
         "the outputs are averaged over the inputs; they are sums.": lambda x, w, b: x @ w / len(w) + b,
+        "only the first row is filled: return stands inside the loop over rows.": lambda x, w, b: torch.cat(
+            [x[:1] @ w + b, torch.zeros(len(x) - 1, len(b))]
+        ),
+        "only the first element is filled: return stands inside the loop over columns.": lambda x, w, b: (
+            torch.nn.functional.pad((x[:1] @ w + b)[:, :1], (0, len(b) - 1, 0, len(x) - 1))
+        ),
+        "= where += must add up: only the last input counts.": lambda x, w, b: x[:, -1:] * w[-1:] + b,
+        "each row gets the bias with its own number; there is one for each column.": lambda x, w, b: (
+            torch.stack([row @ w + b[i] for i, row in enumerate(x)])
+        ),
         "this is w @ x; the batch comes first, x @ w.": lambda x, w, b: w @ x + b,
     },
     hints=[
@@ -197,6 +211,14 @@ declare(
         "it is divided by the size of the last dimension; the mean is over all elements.": lambda o, t: (
             (error_of(o, t) ** 2).sum() / o.shape[-1]
         ),
+        "the sum is halved; divide by the number of elements.": lambda o, t: (error_of(o, t) ** 2).sum() / 2,
+        "the root of the sum is no mean: divide the sum by the number of elements.": lambda o, t: (
+            (error_of(o, t) ** 2).sum().sqrt()
+        ),
+        "the mean runs over the rows only; the loss is one number.": lambda o, t: (error_of(o, t) ** 2).mean(
+            0
+        ),
+        "// cuts the fraction off; divide with /.": lambda o, t: (error_of(o, t) ** 2).sum() // o.numel(),
         "nothing is squared; the plain differences cancel.": lambda o, t: error_of(o, t).mean(),
         "the mean is missing: the loss is one number.": lambda o, t: error_of(o, t) ** 2,
         "the errors of a row are added before squaring, so they cancel.": lambda o, t: (
@@ -227,6 +249,8 @@ declare(
     cases=lambda: {"1 input" if n_in == 1 else f"{n_in} inputs": {"n_in": n_in} for n_in in (8, 1, 50, 784)},
     truth=Truth(lambda n_in: math.sqrt(2 / n_in)),
     mistakes={
+        "2/n_in is squared; take its root.": lambda n_in: (2 / n_in) ** 2,
+        "2 // n_in cuts the fraction off; divide with /.": lambda n_in: (2 // n_in) ** 0.5,
         "this is the mean square, 2/n_in; the standard deviation is its root.": lambda n_in: 2 / n_in,
         "this is the scale for layers without a ReLU, the root of 1/n_in; the 2 is missing.": lambda n_in: (
             n_in**-0.5
